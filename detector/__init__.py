@@ -1,0 +1,3 @@
+"""Listens to a microphone, recognises sounds, tells the world over MQTT."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Tell: events become messages, and messages reach those who listen."""

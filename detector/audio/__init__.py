@@ -1,0 +1,1 @@
+"""Hear: microphone, file or standard input become 16 kHz mono blocks."""

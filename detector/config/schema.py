@@ -1,0 +1,389 @@
+"""Every setting: its type, default, bounds and meaning.
+
+This is the only description there is: the loader checks against it, ``detector config schema``
+prints it, and a test holds ``config/detector.yaml`` and the README to it.
+"""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from detector.core.events import Urgency
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is known of a setting beside its type and default."""
+
+    doc: str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    multiple_of: float | None = None
+    pattern: str | None = None
+    """A regular expression the whole of a string must match."""
+    pattern_means: str = ""
+    """The same in words, for the error message."""
+    secret: bool = False
+
+
+def setting(
+    doc: str,
+    *,
+    default: Any = ...,
+    unit: str = "",
+    minimum: float | None = None,
+    maximum: float | None = None,
+    multiple_of: float | None = None,
+    pattern: str | None = None,
+    pattern_means: str = "",
+    secret: bool = False,
+) -> Any:
+    """A dataclass field that carries its Setting; required when there is no default."""
+    described = Setting(doc, unit, minimum, maximum, multiple_of, pattern, pattern_means, secret)
+    metadata = {"setting": described}
+    if default is ...:
+        return field(metadata=metadata)
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+NAME_PATTERN = r"[a-z][a-z0-9_]{0,39}"
+NODE_PATTERN = r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,39}"
+
+
+def default_node() -> str:
+    """The host's name, as far as it makes a topic level and a Home Assistant id."""
+    name = socket.gethostname().split(".")[0]
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in name)
+    return kept.lstrip("_-")[:40] or "detector"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioConfig:
+    """Where sound comes from."""
+
+    source: Literal["microphone", "file", "stdin"] = setting(
+        "What to listen to: a microphone, an audio file, or raw signed 16-bit little-endian "
+        "samples on standard input (so that arecord or ffmpeg can be piped in).",
+        default="microphone",
+    )
+    device: str = setting(
+        "The microphone: part of its name as `detector devices` lists it, a PortAudio or ALSA id "
+        "such as `hw:1,0`, or `default`. A name survives reboots, an index does not.",
+        default="default",
+    )
+    channel: Literal["mix"] | int = setting(
+        "`mix` averages all channels; a number takes that one, the first being 1.",
+        default="mix",
+        minimum=1,
+        maximum=64,
+    )
+    block_seconds: float = setting(
+        "How much audio the sound system hands over at a time.",
+        default=0.1,
+        unit="s",
+        minimum=0.01,
+        maximum=1.0,
+    )
+    latency_seconds: float = setting(
+        "Room in the sound system's own buffer: how long this process may be kept waiting "
+        "before audio is lost.",
+        default=0.3,
+        unit="s",
+        minimum=0.02,
+        maximum=5.0,
+    )
+    path: Path | None = setting(
+        "The file to listen to, with `source: file`: WAV, FLAC, OGG or MP3.", default=None
+    )
+    realtime: bool = setting(
+        "With `source: file`: play it at its own pace (true) or as fast as possible (false).",
+        default=True,
+    )
+    stdin_rate_hz: int = setting(
+        "With `source: stdin`: the sample rate of what is piped in.",
+        default=16_000,
+        unit="Hz",
+        minimum=4_000,
+        maximum=384_000,
+    )
+    stdin_channels: int = setting(
+        "With `source: stdin`: how many interleaved channels are piped in.",
+        default=1,
+        minimum=1,
+        maximum=64,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """Which model recognises, and how often."""
+
+    path: Path | None = setting(
+        "A TFLite classifier with its label list packed inside. Default: YAMNet from the cache, "
+        "fetched on first use.",
+        default=None,
+    )
+    sha256: str | None = setting(
+        "If given, a model file with any other SHA-256 is refused.",
+        default=None,
+        pattern=r"[0-9a-f]{64}",
+        pattern_means="64 hexadecimal digits in lower case",
+    )
+    runtime: Literal["auto", "ai-edge-litert", "tflite-runtime"] = setting(
+        "The TFLite interpreter: `auto` takes the first of the two that is installed.",
+        default="auto",
+    )
+    threads: int = setting(
+        "Threads of the interpreter. One is right for YAMNet, also on a Raspberry Pi.",
+        default=1,
+        minimum=1,
+        maximum=16,
+    )
+    hop_seconds: float = setting(
+        "Seconds from one window to the next. Smaller notices sooner and costs more.",
+        default=0.48,
+        unit="s",
+        minimum=0.01,
+        maximum=10.0,
+        multiple_of=0.01,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedFor:
+    """What a calibration was fitted on; it is refused anywhere else."""
+
+    recogniser: str = setting(
+        "SHA-256 of the model file.",
+        pattern=r"[0-9a-f]{64}",
+        pattern_means="64 hexadecimal digits in lower case",
+    )
+    hop_seconds: float = setting("Hop it was fitted at.", unit="s", minimum=0.01, maximum=10.0)
+    pooling: Literal["max", "mean", "noisy_or"] = setting("Pooling it was fitted with.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationConfig:
+    """From a pooled raw score to a probability."""
+
+    method: Literal["identity", "platt"] = setting(
+        "`identity` passes the raw score on, and events say `calibrated: false`. `platt` is a "
+        "logistic curve over the score's logit: sigmoid(slope · logit(score) + offset).",
+        default="identity",
+    )
+    slope: float = setting("For `platt`.", default=1.0, minimum=0.0, maximum=100.0)
+    offset: float = setting("For `platt`.", default=0.0, minimum=-100.0, maximum=100.0)
+    fitted_for: FittedFor | None = setting(
+        "For `platt`: the model, hop and pooling it was fitted for; it is refused elsewhere.",
+        default=None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceConfig:
+    """One road from audio to a sound's probability; of several, the largest counts."""
+
+    kind: Literal["family"] = setting("A family of model classes.", default="family")
+    classes: tuple[str, ...] = setting("Names of model classes; see `detector model labels`.")
+    pooling: Literal["max", "mean", "noisy_or"] = setting(
+        "How the scores of the classes become one: the largest, their mean, or the chance that "
+        "at least one is right if they were independent.",
+        default="max",
+    )
+    calibration: CalibrationConfig = setting(
+        "From that score to a probability.", default=CalibrationConfig
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundConfig:
+    """A sound to listen for."""
+
+    label: str = setting("Name for people; default: from the sound's own name.", default="")
+    enabled: bool = setting("Listen for it.", default=True)
+    evidence: tuple[EvidenceConfig, ...] = setting("What tells it.")
+    threshold: float = setting(
+        "Probability at which it counts as heard (at or above).",
+        default=0.5,
+        minimum=0.01,
+        maximum=1.0,
+    )
+    release_threshold: float = setting(
+        "Probability below which it counts as gone; at most the threshold.",
+        default=0.3,
+        minimum=0.0,
+        maximum=1.0,
+    )
+    confirm_seconds: float = setting(
+        "Seconds of audio, seen by windows at or above the threshold, that raise it. 0: one "
+        "window is enough (a window is 0.975 s long; two at a hop of 0.48 s cover 1.455 s).",
+        default=0.0,
+        unit="s",
+        minimum=0.0,
+        maximum=60.0,
+    )
+    confirm_within_seconds: float = setting(
+        "Span in which those seconds must lie.",
+        default=3.0,
+        unit="s",
+        minimum=0.1,
+        maximum=120.0,
+    )
+    hold_seconds: float = setting(
+        "Seconds without evidence before it ends.",
+        default=5.0,
+        unit="s",
+        minimum=0.0,
+        maximum=3600.0,
+    )
+    refractory_seconds: float = setting(
+        "Seconds after its end in which it is not raised anew.",
+        default=0.0,
+        unit="s",
+        minimum=0.0,
+        maximum=3600.0,
+    )
+    max_duration_seconds: float = setting(
+        "It ends after this long even if it is still heard, and may begin anew.",
+        default=600.0,
+        unit="s",
+        minimum=1.0,
+        maximum=86_400.0,
+    )
+    urgency: Urgency = setting(
+        "How much it matters that a person knows now.", default=Urgency.NOTICE
+    )
+    icon: str = setting(
+        "Icon in Home Assistant.",
+        default="mdi:ear-hearing",
+        pattern=r"[a-z0-9]+:[a-z0-9-]+",
+        pattern_means="an icon such as mdi:bell",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsConfig:
+    """Encryption to the broker."""
+
+    enabled: bool = setting("Use TLS.", default=False)
+    ca_file: Path | None = setting(
+        "Certificate authority to trust; default: the system's.", default=None
+    )
+    certificate_file: Path | None = setting("Client certificate.", default=None)
+    key_file: Path | None = setting("Key of the client certificate.", default=None)
+    insecure: bool = setting(
+        "Accept a certificate for another host name. Never outside a test.", default=False
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttConfig:
+    """The broker. Without a host, events are JSON lines on standard output."""
+
+    host: str | None = setting("Broker's name or address.", default=None)
+    port: int | None = setting(
+        "Default: 1883, with TLS 8883.", default=None, minimum=1, maximum=65_535
+    )
+    username: str | None = setting("User on the broker.", default=None)
+    password_file: Path | None = setting(
+        "File that holds the password and nothing else. Default: the systemd credential "
+        "`mqtt-password`, if there is one. The password itself never stands in the configuration.",
+        default=None,
+    )
+    protocol: Literal["5", "3.1.1"] = setting(
+        "MQTT version. Only 5 tells when the broker denies a message.", default="5"
+    )
+    keepalive_seconds: int = setting(
+        "A dead connection is noticed after one and a half times this.",
+        default=15,
+        unit="s",
+        minimum=5,
+        maximum=600,
+    )
+    base_topic: str = setting(
+        "First level of all topics.",
+        default="detector",
+        pattern=r"[^/#+$\s\x00][^#+$\s\x00]*(?<!/)",
+        pattern_means="a topic without wildcards, spaces or a slash at either end",
+    )
+    discovery: bool = setting("Let Home Assistant find this device by itself.", default=True)
+    discovery_prefix: str = setting(
+        "Home Assistant's discovery prefix.",
+        default="homeassistant",
+        pattern=r"[^/#+$\s\x00][^#+$\s\x00]*(?<!/)",
+        pattern_means="a topic without wildcards, spaces or a slash at either end",
+    )
+    birth_topic: str = setting(
+        "Where Home Assistant says that it has started.",
+        default="homeassistant/status",
+        pattern=r"[^/#+$\s\x00][^#+$\s\x00]*(?<!/)",
+        pattern_means="a topic without wildcards, spaces or a slash at either end",
+    )
+    late_after_seconds: float = setting(
+        "An alert that could not be delivered for longer than this goes to the backlog topic "
+        "instead of the live one, so that no lamp rings hours late.",
+        default=120.0,
+        unit="s",
+        minimum=1.0,
+        maximum=86_400.0,
+    )
+    tls: TlsConfig = setting("Encryption.", default=TlsConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """What is told on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = setting(
+        "Least important message that is shown.", default="info"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value comes from: ``default``, ``shipped``, or a file and a line."""
+
+    source: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.source if self.line is None else f"{self.source}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything that can be set."""
+
+    node: str = setting(
+        "This listener's name in topics and ids; choose it once. Default: the host's name.",
+        default=default_node,
+        pattern=NODE_PATTERN,
+        pattern_means="letters, digits, _ and -, at most 40, beginning with a letter or digit",
+    )
+    name: str = setting("The device's name in Home Assistant.", default="Sound detector")
+    area: str = setting("Room that Home Assistant should suggest for it.", default="")
+    audio: AudioConfig = setting("Where sound comes from.", default=AudioConfig)
+    model: ModelConfig = setting("Which model recognises.", default=ModelConfig)
+    sounds: Mapping[str, SoundConfig] = setting(
+        "The sounds to listen for, by name; exactly those that stand here. A shipped sound needs "
+        "its name only, and each setting given replaces the shipped one. Without this section: "
+        "baby_cry, doorbell and smoke_alarm.",
+        default=lambda: MappingProxyType({}),
+    )
+    mqtt: MqttConfig = setting("The broker.", default=MqttConfig)
+    log: LogConfig = setting("What is told on standard error.", default=LogConfig)
+    state_directory: Path | None = setting(
+        "Where thresholds set from Home Assistant and the like are kept. Default: systemd's, "
+        "else ~/.local/state/detector.",
+        default=None,
+    )
+    origins: Mapping[str, Origin] = field(
+        default_factory=lambda: MappingProxyType({}), compare=False
+    )
+    """Where each value comes from, by key path. Not a setting."""

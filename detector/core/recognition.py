@@ -1,0 +1,59 @@
+"""What a recogniser makes of audio: observations on windows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.core.audio import SAMPLE_RATE_HZ, Block, Gap
+
+SCORES = "scores"
+"""Name of the output that holds one raw score per class, shape (classes,)."""
+LEVEL = "level_dbfs"
+"""Name of the output that holds the window's RMS level, shape ()."""
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class RecogniserSpec:
+    """What a recogniser is, so that calibrations and heads can tell whether they fit it."""
+
+    content_hash: str
+    """SHA-256 of the model file, hexadecimal."""
+    outputs: Mapping[str, tuple[int, ...]]
+    """Name and shape of each output of an observation."""
+    labels: tuple[str, ...]
+    """Class names, index = column of the scores."""
+    hop_samples: int
+    context_samples: int
+    """Samples that one observation looks at: the window."""
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds between observations."""
+        return self.hop_samples / SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One window, seen by one recogniser. Immutable."""
+
+    start_s: float
+    """First sample of the window, in seconds on the source's clock."""
+    end_s: float
+    """One past its last sample."""
+    outputs: Mapping[str, Array]
+
+
+class Recogniser(Protocol):
+    """Turns audio into observations. Owned by one thread."""
+
+    @property
+    def spec(self) -> RecogniserSpec:
+        """What it is."""
+
+    def feed(self, item: Block | Gap) -> Sequence[Observation]:
+        """Take the next audio; hand over the windows it completes. A gap begins anew."""

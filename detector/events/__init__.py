@@ -1,0 +1,1 @@
+"""Decide: scores become probabilities, and probabilities events. Pure."""

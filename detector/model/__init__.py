@@ -1,0 +1,1 @@
+"""Recognise: blocks become windows, and windows become class scores."""

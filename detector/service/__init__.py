@@ -1,0 +1,1 @@
+"""Composition and life: build, start in order, watch, reload, stop in reverse."""
