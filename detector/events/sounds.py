@@ -1,0 +1,98 @@
+"""One sound's whole way from observations to transitions. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from detector.core.events import OffsetReason
+from detector.core.recognition import Observation
+from detector.events.gate import Gate, GateState, Transition
+from detector.events.scorers import Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class SoundReading:
+    """What a sound looks like at one window, for people."""
+
+    sound: str
+    probability: float
+    threshold: float
+    state: GateState
+    why: str
+    """Why it did or did not fire: ``0.41 < 0.50``."""
+
+
+class SoundDetector:
+    """Scorer and gate of one sound. Not thread-safe: one owner."""
+
+    def __init__(self, sound: str, *, scorer: Scorer, gate: Gate) -> None:
+        self.sound = sound
+        self._scorer = scorer
+        self._gate = gate
+        self._probability = 0.0
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether its probability rests on evidence."""
+        return self._scorer.calibrated
+
+    @property
+    def probability(self) -> float:
+        """Probability at the newest window."""
+        return self._probability
+
+    @property
+    def threshold(self) -> float:
+        """Threshold in force."""
+        return self._gate.settings.threshold
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the sound is being heard."""
+        return self._gate.state is GateState.ON
+
+    def set_threshold(self, threshold: float, release_threshold: float) -> None:
+        """Use other thresholds from the next window on."""
+        self._gate.set_threshold(threshold, release_threshold)
+
+    def step(self, observations: Sequence[Observation]) -> Transition | None:
+        """Take the newest of ``observations`` (oldest first, never empty)."""
+        newest = observations[-1]
+        self._probability = self._scorer(observations)
+        return self._gate.step(self._probability, newest.start_s, newest.end_s)
+
+    def observe(self, observations: Sequence[Observation]) -> None:
+        """Follow the probability while disarmed: the gate stays as it is."""
+        self._probability = self._scorer(observations)
+
+    def lapse(self, now_s: float) -> Transition | None:
+        """Time went by, up to ``now_s``, of which nothing was heard."""
+        self._probability = 0.0
+        return self._gate.lapse(now_s)
+
+    def close(self, reason: OffsetReason) -> Transition | None:
+        """End the sound, if it is on."""
+        return self._gate.close(reason)
+
+    def reading(self) -> SoundReading:
+        """What a person should see of it."""
+        return SoundReading(
+            self.sound, self._probability, self.threshold, self._gate.state, self._why()
+        )
+
+    def _why(self) -> str:
+        settings, state = self._gate.settings, self._gate.state
+        if state is GateState.ON:
+            sign = "≥" if self._probability >= settings.release_threshold else "<"
+            since = self._gate.on_since_s or 0.0
+            return (
+                f"on since {since:.1f} s; {self._probability:.2f} {sign} release "
+                f"{settings.release_threshold:.2f}"
+            )
+        sign = "≥" if self._probability >= settings.threshold else "<"
+        why = f"{self._probability:.2f} {sign} {settings.threshold:.2f}"
+        if state is GateState.REFRACTORY:
+            return f"{why}, refractory"
+        if state is GateState.CONFIRMING:
+            heard = self._gate.evidence_s()
+            return f"{why}, {heard:.1f} s of {settings.confirm_s:.1f} s heard"
+        return why
