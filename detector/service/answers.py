@@ -1,0 +1,114 @@
+"""What the control socket answers."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NoAnswer
+from typing import Any, TypeVar
+
+from detector import __version__
+from detector.alerts.messages import health_payload
+from detector.core.errors import ControlError
+from detector.core.events import Command, SetArmed, SetThreshold, TestAlert
+from detector.core.recognition import SCORES
+from detector.events.scorers import best_classes
+from detector.service.control import Handler
+from detector.service.parts import Parts
+
+_Result = TypeVar("_Result")
+Ask = Callable[[Callable[[], None]], None]
+
+ANSWER_WITHIN_S = 4.0
+BY_SOCKET = "the control socket"
+
+
+class Answers:
+    """Answers requests; each is carried out on the main thread. Called on clients' threads."""
+
+    def __init__(self, *, node: str, ask: Ask, parts: Callable[[], Parts]) -> None:
+        self._node = node
+        self._ask = ask
+        self._parts = parts
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By command."""
+        return {
+            "ping": lambda _request: {"node": self._node, "version": __version__},
+            "status": lambda _request: self._on_main_thread(self._status),
+            "recent": self._recent,
+            "test_alert": lambda request: self._command(TestAlert(_text(request, "sound"))),
+            "arm": lambda _request: self._command(SetArmed(armed=True)),
+            "disarm": lambda _request: self._command(SetArmed(armed=False)),
+            "set_threshold": lambda request: self._command(_threshold(request)),
+        }
+
+    def _command(self, command: Command) -> dict[str, Any]:
+        done = self._on_main_thread(lambda: self._parts().desk.carry_out(command, BY_SOCKET))
+        return {"done": done}
+
+    def _status(self) -> dict[str, Any]:
+        parts = self._parts()
+        return {
+            "node": self._node,
+            "version": __version__,
+            "status": parts.monitor.status_line(),
+            "health": health_payload(parts.monitor.health()),
+            "armed": parts.worker.pipeline.armed,
+            "sounds": list(parts.worker.pipeline.detectors),
+        }
+
+    def _recent(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The best classes of the last seconds, oldest first."""
+        seconds = request.get("seconds", 30.0)
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise ControlError(f"seconds: {seconds!r}: must be a number")
+        worker, labels = self._parts().worker, self._parts().monitor.model.spec.labels
+        observations = _wait(worker.submit(lambda pipeline: list(pipeline.recent)))
+        newest_s = observations[-1].end_s if observations else 0.0
+        return {
+            "windows": [
+                {
+                    "end_s": round(one.end_s, 3),
+                    "classes": [
+                        {"class": best.name, "score": round(best.score, 4)}
+                        for best in best_classes(one.outputs[SCORES], labels, 3)
+                    ],
+                }
+                for one in observations
+                if one.end_s >= newest_s - seconds
+            ]
+        }
+
+    def _on_main_thread(self, work: Callable[[], _Result]) -> _Result:
+        future: Future[_Result] = Future()
+
+        def carry_out() -> None:
+            try:
+                future.set_result(work())
+            except Exception as error:  # noqa: BLE001 - handed to whoever asked
+                future.set_exception(error)
+
+        self._ask(carry_out)
+        return _wait(future)
+
+
+def _wait(future: Future[_Result]) -> _Result:
+    try:
+        return future.result(ANSWER_WITHIN_S)
+    except NoAnswer:
+        raise ControlError(f"the daemon did not answer within {ANSWER_WITHIN_S:g} s") from None
+
+
+def _text(request: Mapping[str, Any], key: str) -> str | None:
+    value = request.get(key)
+    if value is not None and not isinstance(value, str):
+        raise ControlError(f"{key}: {value!r}: must be text")
+    return value
+
+
+def _threshold(request: Mapping[str, Any]) -> SetThreshold:
+    sound, value = _text(request, "sound"), request.get("value")
+    if sound is None:
+        raise ControlError("sound: is missing")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise ControlError(f"value: {value!r}: must be a number, or null for the configured one")
+    return SetThreshold(sound, value)

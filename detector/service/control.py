@@ -1,0 +1,230 @@
+"""The control socket: what other programs of this machine may ask of the running daemon.
+
+A Unix socket in the runtime directory, for the service's group.  One JSON object a line, both
+ways: a request has a ``command``; the answer has ``ok`` and either the result or an ``error``.
+``subscribe`` is answered by a stream of ``{"snapshot": …}`` and ``{"event": …}`` lines.
+"""
+
+import json
+import logging
+import os
+import socketserver
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, Full, Queue
+from typing import Any
+
+from detector.core.errors import ControlError, DetectorError
+from detector.service.control_client import ControlClient
+
+_log = logging.getLogger(__name__)
+
+MAX_REQUEST_BYTES = 4096
+MAX_CLIENTS = 16
+QUEUED_LINES = 100
+"""A subscriber that is further behind than this misses lines."""
+
+Answer = Mapping[str, Any]
+Handler = Callable[[Mapping[str, Any]], Answer]
+
+
+def runtime_directory(environ: Mapping[str, str]) -> Path:
+    """Where the socket lies: systemd's directory, else the user's own."""
+    if environ.get("RUNTIME_DIRECTORY"):
+        return Path(environ["RUNTIME_DIRECTORY"].split(":")[0])
+    if environ.get("XDG_RUNTIME_DIR"):
+        return Path(environ["XDG_RUNTIME_DIR"]) / "detector"
+    return Path(f"/tmp/detector-{os.getuid()}")  # noqa: S108 - made 0700, checked below
+
+
+class ControlServer:
+    """Answers on the control socket. ``start`` and ``stop`` belong to one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.handlers: Mapping[str, Handler] = {}
+        """Who answers which command; to be set before ``start``."""
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+        self._subscribers: set[Queue[str | None]] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def path(self) -> Path:
+        """Where the socket lies."""
+        return self._path
+
+    @property
+    def has_subscribers(self) -> bool:
+        """Whether anybody would read what is broadcast."""
+        return bool(self._subscribers)
+
+    def start(self) -> None:
+        """Begin to answer; raises ControlError where the socket cannot be made."""
+        if self._server is not None:
+            return
+        try:
+            self._prepare_directory()
+            self._server = _Server(self._path, self)
+            self._path.chmod(0o660)
+        except OSError as error:
+            raise ControlError(f"{self._path}: no control socket: {error.strerror}") from error
+        self._thread = threading.Thread(
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 1.0},
+            name="detector-control",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Cease to answer and remove the socket."""
+        if self._server is None or self._thread is None:
+            return
+        with self._lock:
+            subscribers = list(self._subscribers)
+        for queue in subscribers:
+            _offer(queue, None)
+        self._server.close_soon()
+        self._thread.join(1.0)
+        if self._thread.is_alive():
+            _log.error("thread %s did not end within 1 s: a bug", self._thread.name)
+        self._server.server_close()
+        self._path.unlink(missing_ok=True)
+        self._server = self._thread = None
+
+    def broadcast(self, line: Mapping[str, Any]) -> None:
+        """Send a line to all subscribers; one who does not read misses it."""
+        with self._lock:
+            subscribers = list(self._subscribers)
+        if subscribers:
+            text = json.dumps(line, ensure_ascii=False)
+            for queue in subscribers:
+                _offer(queue, text)
+
+    def answer(self, request_line: bytes) -> Answer:
+        """The answer to one request line."""
+        try:
+            request = json.loads(request_line)
+            name = request["command"]
+            handler = self.handlers[name]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            known = ", ".join(sorted([*self.handlers, "subscribe"]))
+            return {"ok": False, "error": f"not a request; its command is one of {known}"}
+        try:
+            return {"ok": True, **handler(request)}
+        except DetectorError as error:
+            return {"ok": False, "error": str(error)}
+        except Exception:  # noqa: BLE001 - no request may end the server
+            _log.exception("control request %r failed", name)
+            return {"ok": False, "error": "internal error, see the log"}
+
+    def subscribe(self) -> Queue[str | None]:
+        """A new subscriber's queue; None in it says that the server stops."""
+        queue: Queue[str | None] = Queue(QUEUED_LINES)
+        with self._lock:
+            self._subscribers.add(queue)
+        return queue
+
+    def unsubscribe(self, queue: Queue[str | None]) -> None:
+        """Forget a subscriber."""
+        with self._lock:
+            self._subscribers.discard(queue)
+
+    def _prepare_directory(self) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._path.parent.stat().st_uid != os.getuid():
+            raise PermissionError(1, f"{self._path.parent} belongs to another user")
+        if self._path.is_socket() and _somebody_answers(self._path):
+            raise FileExistsError(17, "another detector is running here")
+        self._path.unlink(missing_ok=True)
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = MAX_CLIENTS
+
+    def __init__(self, path: Path, control: ControlServer) -> None:
+        self.control = control
+        self._places = threading.BoundedSemaphore(MAX_CLIENTS)
+        super().__init__(str(path), _Client)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Turn away clients beyond the limit."""
+        del request, client_address
+        return self._places.acquire(blocking=False)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve one client on a thread of its own."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is nothing to tell of."""
+        del request, client_address
+        _log.debug("a control client went away", exc_info=True)
+
+    def close_soon(self) -> None:
+        """Ask serve_forever to return; harmless if it has."""
+        threading.Thread(target=self.shutdown, daemon=True).start()
+
+
+class _Client(socketserver.StreamRequestHandler):
+    server: _Server
+    timeout = 60.0
+
+    def handle(self) -> None:
+        control = self.server.control
+        while line := self.rfile.readline(MAX_REQUEST_BYTES + 1):
+            if len(line) > MAX_REQUEST_BYTES:
+                self._send(json.dumps({"ok": False, "error": "request too long"}))
+                return
+            if _is_subscribe(line):
+                self._stream(control)
+                return
+            self._send(json.dumps(control.answer(line), ensure_ascii=False))
+
+    def _stream(self, control: ControlServer) -> None:
+        queue = control.subscribe()
+        try:
+            self._send('{"ok": true}')
+            while (text := self._next(queue)) is not None:
+                self._send(text)
+        finally:
+            control.unsubscribe(queue)
+
+    def _next(self, queue: "Queue[str | None]") -> str | None:
+        """The next line; an empty one now and then finds out whether the client still reads."""
+        with suppress(Empty):
+            return queue.get(timeout=10.0)
+        return ""
+
+    def _send(self, text: str) -> None:
+        self.wfile.write(text.encode() + b"\n")
+
+
+def _is_subscribe(line: bytes) -> bool:
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(request, dict) and request.get("command") == "subscribe"
+
+
+def _offer(queue: "Queue[str | None]", text: str | None) -> None:
+    with suppress(Full):
+        queue.put_nowait(text)
+
+
+def _somebody_answers(path: Path) -> bool:
+
+    try:
+        ControlClient(path, timeout_s=1.0).request("ping")
+    except ControlError:
+        return False
+    return True

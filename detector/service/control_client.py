@@ -1,0 +1,81 @@
+"""Asks the running daemon over its control socket."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from detector.core.errors import ControlError
+
+SOCKET_NAME = "control.sock"
+
+
+def find_sockets(environ: Mapping[str, str], *, system: Path = Path("/run")) -> list[Path]:
+    """The control sockets there are, this user's own first, then those of services."""
+    own = []
+    if environ.get("XDG_RUNTIME_DIR"):
+        own.append(Path(environ["XDG_RUNTIME_DIR"]) / "detector" / SOCKET_NAME)
+    own.append(Path(f"/tmp/detector-{os.getuid()}") / SOCKET_NAME)  # noqa: S108 - 0700, see server
+    services = sorted(system.glob(f"detector*/{SOCKET_NAME}"))
+    return [path for path in [*own, *services] if _is_socket(path)]
+
+
+def _is_socket(path: Path) -> bool:
+    try:
+        return path.is_socket()
+    except OSError:
+        return False
+
+
+class ControlClient:
+    """One question at a time to the daemon behind a socket."""
+
+    def __init__(self, path: Path, *, timeout_s: float = 5.0) -> None:
+        self._path = path
+        self._timeout_s = timeout_s
+
+    @property
+    def path(self) -> Path:
+        """The socket it asks at."""
+        return self._path
+
+    def request(self, command: str, **arguments: Any) -> dict[str, Any]:
+        """Ask, and return the answer; raises ControlError if there is none or it is no."""
+        with self._connect() as connection:
+            return self._ask(connection, {"command": command, **arguments})
+
+    def subscribe(self) -> Iterator[dict[str, Any]]:
+        """All that the daemon broadcasts, until it stops."""
+        with self._connect() as connection:
+            stream = connection.makefile("rb")
+            self._ask(connection, {"command": "subscribe"}, stream)
+            for line in stream:
+                if line.strip():
+                    yield json.loads(line)
+
+    def _connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(self._timeout_s)
+        try:
+            connection.connect(str(self._path))
+        except OSError as error:
+            connection.close()
+            raise ControlError(f"{self._path}: nobody answers: {error.strerror}") from error
+        return connection
+
+    def _ask(
+        self, connection: socket.socket, request: Mapping[str, Any], stream: Any = None
+    ) -> dict[str, Any]:
+        try:
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            line = (stream or connection.makefile("rb")).readline()
+            if stream is not None:
+                connection.settimeout(None)
+            answer = json.loads(line)
+        except (OSError, ValueError) as error:
+            raise ControlError(f"{self._path}: no answer from the daemon") from error
+        if not answer.get("ok"):
+            raise ControlError(str(answer.get("error", "refused")))
+        return dict(answer)

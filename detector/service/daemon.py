@@ -1,0 +1,167 @@
+"""The daemon's life: start, watch, reload, stop."""
+
+import faulthandler
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from types import FrameType
+
+from detector import DISCLAIMER
+from detector.config import Config
+from detector.core.errors import DetectorError
+from detector.core.events import Command
+from detector.service.answers import Answers
+from detector.service.parts import LoadedModel, Parts, Surroundings
+from detector.service.systemd import Notifier
+
+_log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.25
+STATUS_EVERY_S = 5.0
+
+
+class Daemon:
+    """Everything, running. ``run`` belongs to the main thread."""
+
+    def __init__(self, config: Config, model: LoadedModel, around: Surroundings) -> None:
+        self._config = config
+        self._model = model
+        self._around = around
+        self._notifier = Notifier(around.environ)
+        self._requests: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._reloading = False
+        self._status_due_s = 0.0
+        self._parts = self._new_parts(config, model)
+
+    def run(self) -> int:
+        """Live until told to stop, or until the source ends; returns the exit code.
+
+        Raises DetectorError where the source is a file that cannot be read, or breaks off.
+        """
+        faulthandler.enable()  # the watchdog aborts: the stacks belong in the journal
+        _log.info("%s", DISCLAIMER)
+        with self._signals():
+            try:
+                self._parts.start()
+                _log.info("listening as %s for %s", self._config.node, self._sounds())
+                self._notifier.ready()
+                self._live()
+            finally:
+                self._notifier.stopping()
+                self._parts.stop()
+        failure = self._parts.worker.failure
+        if failure is not None:
+            raise failure
+        return 0
+
+    def ask(self, request: Callable[[], None]) -> None:
+        """Have something done on the main thread, soon. Safe from any thread."""
+        self._requests.put(request)
+        self._wake.set()
+
+    def _new_parts(self, config: Config, model: LoadedModel) -> Parts:
+        parts = Parts(config, model, self._around, on_command=self._on_command)
+        answers = Answers(node=config.node, ask=self.ask, parts=lambda: self._parts)
+        parts.control.handlers = answers.handlers()
+        return parts
+
+    def _live(self) -> None:
+        while not self._stopping and not self._parts.worker.ended.is_set():
+            self._wake.wait(LOOK_EVERY_S)
+            self._wake.clear()
+            self._serve_requests()
+            if self._reloading:
+                self._reloading = False
+                self._reload()
+            self._parts.desk.look()
+            self._parts.monitor.look()
+            self._tell_systemd()
+
+    def _tell_systemd(self) -> None:
+        if self._notifier.watchdog_s is not None and self._parts.monitor.is_alive():
+            self._notifier.watchdog()
+        now_s = self._around.clock.monotonic()
+        if now_s >= self._status_due_s:
+            self._status_due_s = now_s + STATUS_EVERY_S
+            self._notifier.status(self._parts.monitor.status_line())
+
+    def _serve_requests(self) -> None:
+        while True:
+            try:
+                request = self._requests.get_nowait()
+            except Empty:
+                return
+            request()
+
+    def _reload(self) -> None:
+        """Go over to the configuration as it stands now; one that is wrong changes nothing."""
+        self._notifier.reloading(self._around.clock.monotonic())
+        try:
+            config = self._around.load_config()
+            same_model = config.model == self._config.model
+            self._go_over_to(config, self._model if same_model else self._around.load_model(config))
+            _log.info("configuration read anew: listening for %s", self._sounds())
+        except DetectorError as error:
+            for line in str(error).splitlines():
+                _log.error("%s", line)
+            _log.error("the new configuration is refused; going on with the old one")
+        self._notifier.ready()
+
+    def _go_over_to(self, config: Config, model: LoadedModel) -> None:
+        """Everything that can be wrong is found before anything is changed."""
+        if _needs_new_parts(self._config, config):
+            parts = self._new_parts(config, model)
+            self._parts.stop()
+            self._parts = parts
+            parts.start()
+        else:
+            pipeline = self._parts.pipeline(config, model)
+            self._parts.take_sounds(config, model, pipeline)
+        self._config, self._model = config, model
+
+    def _sounds(self) -> str:
+        return ", ".join(self._parts.worker.pipeline.detectors)
+
+    def _on_command(self, command: Command, by: str) -> None:
+        """A command over MQTT. Called on the network's thread."""
+
+        def carry_out() -> None:
+            try:
+                self._parts.desk.carry_out(command, by)
+            except DetectorError as error:
+                _log.warning("%s", error)
+
+        self.ask(carry_out)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        handlers = {
+            signal.SIGTERM: self._on_stop,
+            signal.SIGINT: self._on_stop,
+            signal.SIGHUP: self._on_hangup,
+        }
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
+        self._reloading = True
+        self._wake.set()
+
+
+def _needs_new_parts(old: Config, new: Config) -> bool:
+    """Whether more than sounds and model has changed: then outlets and source begin anew."""
+    names = ("node", "name", "area", "audio", "mqtt", "state_directory")
+    return any(getattr(old, name) != getattr(new, name) for name in names)

@@ -1,0 +1,148 @@
+"""Does what people ask of the running daemon: thresholds, arming, test alerts."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from detector.config import Config, SoundConfig
+from detector.core.clock import Clock
+from detector.core.errors import ControlError
+from detector.core.events import (
+    Command,
+    Event,
+    EventKind,
+    Phase,
+    SetArmed,
+    SetThreshold,
+    TestAlert,
+    Urgency,
+)
+from detector.service.outputs import Outputs
+from detector.service.overrides import Overrides
+from detector.service.pipeline import EventMaker
+from detector.service.worker import Worker
+
+_log = logging.getLogger(__name__)
+
+TEST_ALERT_S = 3.0
+"""How long a test alert stays ON: long enough for a lamp to be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    at_s: float
+    event: Callable[[], Event]
+
+
+class Desk:
+    """Carries out commands. Used from the main thread only."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        overrides: Overrides,
+        worker: Worker,
+        outputs: Outputs,
+        clock: Clock,
+        tell: Callable[[list[Event]], None],
+    ) -> None:
+        self._config = config
+        self._overrides = overrides
+        self._worker = worker
+        self._outputs = outputs
+        self._clock = clock
+        self._tell = tell
+        self._events = EventMaker(node=config.node, clock=clock)
+        self._due: list[_Due] = []
+
+    def apply_overrides(self) -> None:
+        """Put what was set at run time into force, and show all that is in force."""
+        self._overrides.reconcile(self._config)
+        for name, sound in self._config.sounds.items():
+            if sound.enabled:
+                override = self._overrides.thresholds.get(name)
+                self._put_into_force(name, sound.threshold if override is None else override.value)
+        armed = self._overrides.armed
+        self._worker.submit(lambda pipeline: self._tell(pipeline.set_armed(armed=armed)))
+        self._outputs.set_armed(armed=armed)
+        if not armed:
+            _log.warning("disarmed: no sound will be told until somebody arms it again")
+
+    def carry_out(self, command: Command, by: str) -> str:
+        """Do it; returns a line that says what was done.  ``by`` says whose wish it was.
+
+        Raises ControlError for a sound that is not listened for or a value that cannot be.
+        """
+        match command:
+            case SetThreshold(sound, value):
+                return self._set_threshold(sound, value, by)
+            case SetArmed(armed):
+                return self._set_armed(by, armed=armed)
+            case TestAlert(sound):
+                return self._test_alert(sound, by)
+
+    def look(self) -> None:
+        """Do what has become due; several times a second."""
+        now_s = self._clock.monotonic()
+        due = [entry for entry in self._due if entry.at_s <= now_s]
+        self._due = [entry for entry in self._due if entry.at_s > now_s]
+        self._tell([entry.event() for entry in due])
+
+    def finish(self) -> None:
+        """Do at once what would become due later: no test alert stays ON."""
+        self._tell([entry.event() for entry in self._due])
+        self._due = []
+
+    def _set_threshold(self, sound: str, value: float | None, by: str) -> str:
+        configured = self._listened_for(sound).threshold
+        if value is None:
+            self._overrides.drop_threshold(sound)
+        elif not 0.0 < value <= 1.0:
+            raise ControlError(f"threshold {value}: must be above 0 and at most 1")
+        else:
+            self._overrides.set_threshold(sound, value, configured=configured)
+        in_force = configured if value is None else value
+        self._put_into_force(sound, in_force)
+        _log.info("threshold of %s is now %s, set by %s", sound, in_force, by)
+        return f"threshold of {sound} is now {in_force}"
+
+    def _put_into_force(self, sound: str, threshold: float) -> None:
+        config = self._config.sounds[sound]
+        # The release keeps its distance: a threshold set below it would make the sound flicker.
+        release = round(config.release_threshold * min(1.0, threshold / config.threshold), 4)
+        self._worker.submit(
+            lambda pipeline: pipeline.detectors[sound].set_threshold(threshold, release)
+        )
+        self._outputs.set_threshold(sound, threshold)
+
+    def _set_armed(self, by: str, *, armed: bool) -> str:
+        self._overrides.set_armed(armed=armed)
+        self._worker.submit(lambda pipeline: self._tell(pipeline.set_armed(armed=armed)))
+        self._outputs.set_armed(armed=armed)
+        kind = EventKind.ARMED if armed else EventKind.DISARMED
+        urgency = Urgency.INFO if armed else Urgency.NOTICE
+        self._tell([self._events.notice(kind, urgency=urgency, reason=f"by {by}")])
+        _log.warning("%s by %s", kind, by)
+        return str(kind)
+
+    def _test_alert(self, sound: str | None, by: str) -> str:
+        name = sound or next(name for name, config in self._config.sounds.items() if config.enabled)
+        urgency = self._listened_for(name).urgency
+        event_id, onset = self._events.new_id(), self._clock.wall()
+
+        def half(phase: Phase) -> Event:
+            return self._events.test_alert(name, urgency, phase, event_id, onset)
+
+        self._tell([half(Phase.ONSET)])
+        at_s = self._clock.monotonic() + TEST_ALERT_S
+        self._due.append(_Due(at_s, lambda: half(Phase.OFFSET)))
+        _log.info("test alert for %s, asked for by %s", name, by)
+        return f"test alert for {name}: ON now, OFF in {TEST_ALERT_S:g} s"
+
+    def _listened_for(self, sound: str) -> SoundConfig:
+        config = self._config.sounds.get(sound)
+        if config is None or not config.enabled:
+            names = [name for name, one in self._config.sounds.items() if one.enabled]
+            raise ControlError(f"{sound!r} is not listened for; sounds are {', '.join(names)}")
+        return config

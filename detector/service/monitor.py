@@ -1,0 +1,160 @@
+"""Watches the worker: microphone state, level, health, and what the watchdog may know."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from detector import __version__
+from detector.alerts.messages import Health
+from detector.core.audio import SAMPLE_RATE_HZ, MicState
+from detector.core.clock import Clock
+from detector.core.events import Event, EventKind, OffsetReason, Urgency
+from detector.core.recognition import RecogniserSpec
+from detector.service.outputs import Outputs
+from detector.service.pipeline import EventMaker
+from detector.service.worker import Worker
+
+_log = logging.getLogger(__name__)
+
+HEALTH_EVERY_S = 60.0
+LEVEL_EVERY_S = 5.0
+FRESH_S = 5.0
+"""Audio disposed of must be no older than this for the watchdog to be fed."""
+OUTBOX_TURN_S = 10.0
+"""The outbox's loop must have come round within this time for the watchdog to be fed."""
+
+HEARING = (MicState.OK, MicState.CLIPPING, MicState.MUTED)
+"""States in which the microphone counts as online."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What health says of the model."""
+
+    name: str
+    runtime: str
+    spec: RecogniserSpec
+
+
+class Monitor:
+    """Looks at a worker again and again. Used from the main thread only."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        outputs: Outputs,
+        *,
+        model: ModelFacts,
+        events: EventMaker,
+        clock: Clock,
+        tell: Callable[[list[Event]], None],
+    ) -> None:
+        self.worker = worker
+        self.outputs = outputs
+        self.model = model
+        self._events = events
+        self._clock = clock
+        self._tell = tell
+        self._started_s = clock.monotonic()
+        self._hearing = False
+        self._state: MicState | None = None
+        self._health_due_s = self._level_due_s = 0.0
+
+    @property
+    def mic_state(self) -> MicState:
+        """State of the microphone; muted while it is sound but disarmed."""
+        state = self.worker.mic_state
+        if state in HEARING and not self.worker.pipeline.armed:
+            return MicState.MUTED
+        return state
+
+    def look(self) -> None:
+        """One look, several times a second."""
+        now_s = self._clock.monotonic()
+        self._follow_microphone(now_s)
+        if now_s >= self._level_due_s and self._hearing:
+            self._level_due_s = now_s + LEVEL_EVERY_S
+            self.outputs.set_level(*self.worker.statistics.level)
+        if now_s >= self._health_due_s:
+            self._health_due_s = now_s + HEALTH_EVERY_S
+            self.outputs.set_health(self.health())
+
+    def is_alive(self) -> bool:
+        """Whether audio is being disposed of, or its absence is declared, and alerts move."""
+        now_s = self._clock.monotonic()
+        if now_s - self.outputs.last_turn_s > OUTBOX_TURN_S:
+            return False
+        statistics = self.worker.statistics
+        if now_s - statistics.turned_s > FRESH_S:
+            return False
+        if self.worker.mic_state in (MicState.MISSING, MicState.STALLED):
+            return True
+        disposed_s = statistics.disposed_s
+        return disposed_s is not None and now_s - disposed_s <= FRESH_S
+
+    def status_line(self) -> str:
+        """One line for ``systemctl status``."""
+        cost_ms = self.worker.statistics.feed_ms_percentile(50)
+        cost = "no window yet" if cost_ms is None else f"{cost_ms:.0f} ms a window"
+        state, source = self.mic_state, self.worker.source.status.description
+        return f"microphone {state}: {source} | {self.outputs.description} | {cost}"
+
+    def health(self) -> Health:
+        """How everything fares."""
+        statistics, status = self.worker.statistics, self.worker.source.status
+        spec, now_s = self.model.spec, self._clock.monotonic()
+        deaf = self.worker.deaf_seconds
+        disposed_s = statistics.disposed_s
+        return Health(
+            mic_state=self.mic_state,
+            mic_detail=status.description,
+            deaf_seconds=deaf | {"total": sum(deaf.values())},
+            inference_ms_p50=statistics.feed_ms_percentile(50),
+            inference_ms_p95=statistics.feed_ms_percentile(95),
+            dropped_windows=statistics.dropped_windows(spec.hop_samples),
+            gaps=statistics.gaps.total(),
+            gap_seconds=statistics.samples_lost.total() / SAMPLE_RATE_HZ,
+            overflows=status.overflows,
+            mqtt=self.outputs.mqtt_health(),
+            model=f"{self.model.name}/{spec.content_hash[:8]}",
+            runtime=self.model.runtime,
+            uptime_s=now_s - self._started_s,
+            version=__version__,
+            last_audio_age_s=None if disposed_s is None else max(0.0, now_s - disposed_s),
+            last_error=self.outputs.last_error
+            or (None if status.available else status.description),
+            clock_synchronised=self._clock.synchronised(),
+        )
+
+    def _follow_microphone(self, now_s: float) -> None:
+        state = self.mic_state
+        if state is self._state:
+            return
+        # At the start nothing has been heard yet: that is no loss, and no news.
+        if self._state is None and state is MicState.MISSING and self._just_started(now_s):
+            return
+        first, self._state = self._state is None, state
+        detail = self.worker.source.status.description
+        level = logging.INFO if state in HEARING else logging.WARNING
+        _log.log(level, "microphone %s: %s", state, detail)
+        hearing = state in HEARING
+        if hearing is not self._hearing or first:
+            self._hearing = hearing
+            self.outputs.set_microphone(available=hearing)
+            self._announce(state, detail, first=first)
+        self._health_due_s = now_s
+
+    def _just_started(self, now_s: float) -> bool:
+        return not self.worker.source.status.available and now_s - self._started_s < 3.0
+
+    def _announce(self, state: MicState, detail: str, *, first: bool) -> None:
+        if not self._hearing:
+            self.worker.submit(
+                lambda pipeline: self._tell(pipeline.close(OffsetReason.SOURCE_LOST))
+            )
+            kind = EventKind.MICROPHONE_LOST
+            reason = f"{state}: {detail}"
+            self._tell([self._events.notice(kind, urgency=Urgency.URGENT, reason=reason)])
+        elif not first:
+            kind = EventKind.MICROPHONE_RESTORED
+            self._tell([self._events.notice(kind, urgency=Urgency.NOTICE, reason=detail)])

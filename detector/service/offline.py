@@ -1,0 +1,45 @@
+"""The pipeline over something that ends: a file, or a scene."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from detector.core.audio import Block, End, Source
+from detector.core.events import Event, OffsetReason
+from detector.service.pipeline import Pipeline
+
+_READ_TIMEOUT_S = 5.0
+
+
+def run_to_end(
+    source: Source, pipeline: Pipeline, *, window_samples: int, hop_samples: int
+) -> Iterator[tuple[int, list[Event]]]:
+    """Feed all of a source; yields the sample reached and the events so far undelivered.
+
+    The last window is filled up with silence, so that a recording shorter than a window, or the
+    end of a longer one, is heard too.  Sounds still on at the end are ended there.
+
+    Raises AudioError where the source turns out damaged.
+    """
+    reached = 0
+    source.start()
+    try:
+        while not isinstance(item := source.read(_READ_TIMEOUT_S), End):
+            if item is None:
+                continue
+            reached = item.end_sample
+            yield reached, pipeline.feed(item)
+        padding = _padding(reached, window_samples, hop_samples)
+        if padding:
+            silence = np.zeros(padding, np.float32)
+            yield reached, pipeline.feed(Block(reached, silence, 0.0))
+        yield reached, pipeline.close(OffsetReason.STOPPED)
+    finally:
+        source.stop()
+
+
+def _padding(samples: int, window: int, hop: int) -> int:
+    """Samples that complete the window in which the last of the audio lies."""
+    if samples <= window:
+        return window - samples if samples else 0
+    return -(samples - window) % hop

@@ -1,0 +1,130 @@
+"""What people changed while the daemon ran: kept in the state directory, over restarts."""
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from detector.config import Config
+
+_log = logging.getLogger(__name__)
+
+FILE_NAME = "overrides.json"
+
+
+def state_directory(config: Config, environ: Mapping[str, str]) -> Path:
+    """Where state is kept: the setting, else systemd's directory, else the user's own."""
+    if config.state_directory is not None:
+        return config.state_directory
+    if environ.get("STATE_DIRECTORY"):
+        return Path(environ["STATE_DIRECTORY"].split(":")[0])
+    home = Path(environ.get("HOME", "~")).expanduser()
+    return Path(environ.get("XDG_STATE_HOME") or home / ".local/state") / "detector"
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdOverride:
+    """A threshold set at run time, and the one it replaced."""
+
+    value: float
+    replaced: float
+
+
+@dataclass
+class Overrides:
+    """Thresholds and the armed switch as people set them. Used from the main thread only.
+
+    A threshold is dropped when the configuration's own value is no longer the one it replaced:
+    whoever edits the file means it.
+    """
+
+    directory: Path
+    armed: bool = True
+    thresholds: dict[str, ThresholdOverride] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """The file they are kept in."""
+        return self.directory / FILE_NAME
+
+    def load(self) -> None:
+        """Read the file, if there is one; a damaged one is set aside and said so."""
+        try:
+            document = json.loads(self.path.read_text(encoding="utf-8"))
+            self.armed, self.thresholds = _parse(document)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            _log.warning("%s: cannot be read (%s); going on without it", self.path, error.strerror)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            aside = self.path.with_suffix(".damaged")
+            _log.warning("%s: damaged; set aside as %s, nothing is overridden", self.path, aside)
+            try:
+                self.path.replace(aside)
+            except OSError as error:
+                _log.warning("%s: cannot be set aside: %s", self.path, error.strerror)
+
+    def reconcile(self, config: Config) -> None:
+        """Drop thresholds of sounds that are gone or whose configured value has changed."""
+        for name, override in list(self.thresholds.items()):
+            sound = config.sounds.get(name)
+            if sound is not None and sound.threshold == override.replaced:
+                continue
+            del self.thresholds[name]
+            now = "is gone" if sound is None else f"is now {sound.threshold}"
+            _log.warning(
+                "threshold %s of %s, set at run time, is dropped: the configured one %s",
+                override.value,
+                name,
+                now,
+            )
+            self.save()
+
+    def set_threshold(self, name: str, value: float, *, configured: float) -> None:
+        """Remember a threshold."""
+        self.thresholds[name] = ThresholdOverride(value, configured)
+        self.save()
+
+    def drop_threshold(self, name: str) -> None:
+        """Forget a threshold."""
+        self.thresholds.pop(name, None)
+        self.save()
+
+    def set_armed(self, *, armed: bool) -> None:
+        """Remember the armed switch."""
+        self.armed = armed
+        self.save()
+
+    def save(self) -> None:
+        """Write the file, atomically; a full or read-only disk is said and survived."""
+        document = {
+            "armed": self.armed,
+            "thresholds": {
+                name: {"value": override.value, "replaced": override.replaced}
+                for name, override in self.thresholds.items()
+            },
+        }
+        temporary = self.path.with_suffix(".new")
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(document, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path)
+        except OSError as error:
+            _log.warning("%s: cannot be written (%s)", self.path, error.strerror)
+
+
+def _parse(document: Any) -> tuple[bool, dict[str, ThresholdOverride]]:
+    thresholds = {}
+    for name, entry in document.get("thresholds", {}).items():
+        override = ThresholdOverride(float(entry["value"]), float(entry["replaced"]))
+        if not 0.0 < override.value <= 1.0:
+            raise ValueError(name)
+        thresholds[str(name)] = override
+    return bool(document.get("armed", True)), thresholds

@@ -1,0 +1,190 @@
+"""The parts of a running daemon for one configuration: put together, started, stopped."""
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from detector.alerts.homeassistant import DeviceInfo
+from detector.alerts.messages import delivery_payload
+from detector.alerts.sinks import Delivery
+from detector.audio import open_source
+from detector.config import Config
+from detector.core.clock import Clock
+from detector.core.errors import ControlError
+from detector.core.events import Command, Event, OffsetReason
+from detector.core.recognition import Recogniser
+from detector.service.build import build_pipeline
+from detector.service.control import ControlServer, runtime_directory
+from detector.service.control_client import SOCKET_NAME
+from detector.service.desk import Desk
+from detector.service.monitor import ModelFacts, Monitor
+from detector.service.outputs import Outputs
+from detector.service.overrides import Overrides, state_directory
+from detector.service.pipeline import EventMaker, Pipeline, Snapshot
+from detector.service.worker import Worker
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A recogniser that has classified once, and what is to be said of it."""
+
+    recogniser: Recogniser
+    facts: ModelFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the daemon takes from the process around it."""
+
+    clock: Clock
+    environ: Mapping[str, str]
+    device: DeviceInfo
+    load_config: Callable[[], Config]
+    """The configuration as it stands now; raises ConfigError."""
+    load_model: Callable[[Config], LoadedModel]
+    """The model that a configuration names; raises ModelError."""
+
+
+class Teller:
+    """Hands on what was decided, to all outlets and to whoever is subscribed. Thread-safe."""
+
+    def __init__(self, outputs: Outputs, control: ControlServer) -> None:
+        self._outputs = outputs
+        self._control = control
+
+    def tell(self, events: list[Event]) -> None:
+        """Hand on events, in order; returns at once."""
+        for event in events:
+            self._outputs.tell(event)
+            body = delivery_payload(Delivery(event))
+            self._control.broadcast({"event": body})
+            _log.info("%s (%s)", body["event_type"], event.id)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show a window to whoever is subscribed."""
+        if self._control.has_subscribers:
+            self._control.broadcast({"snapshot": snapshot_document(snapshot)})
+
+
+class Parts:
+    """Everything that runs. To be used from the main thread, but for ``teller``."""
+
+    def __init__(
+        self,
+        config: Config,
+        model: LoadedModel,
+        around: Surroundings,
+        *,
+        on_command: Callable[[Command, str], None],
+    ) -> None:
+        """Put the parts together; nothing is opened yet.
+
+        Raises ConfigError where the sounds do not fit the model, and AudioError where the source
+        cannot be what it should.
+        """
+        self._around = around
+        self.overrides = Overrides(state_directory(config, around.environ))
+        self.outputs = Outputs(
+            config,
+            clock=around.clock,
+            device=around.device,
+            on_command=on_command,
+            environ=around.environ,
+        )
+        self.control = ControlServer(runtime_directory(around.environ) / SOCKET_NAME)
+        self.teller = Teller(self.outputs, self.control)
+        source = open_source(
+            config.audio,
+            clock=around.clock,
+            keep_samples=model.recogniser.spec.context_samples,
+            stdin=sys.stdin.buffer,
+        )
+        self.worker = Worker(
+            source=source,
+            pipeline=self.pipeline(config, model),
+            clock=around.clock,
+            on_events=self.teller.tell,
+        )
+        self.monitor = Monitor(
+            self.worker,
+            self.outputs,
+            model=model.facts,
+            events=EventMaker(node=config.node, clock=around.clock),
+            clock=around.clock,
+            tell=self.teller.tell,
+        )
+        self.desk = self._desk(config)
+
+    def start(self) -> None:
+        """Outlets first, so that nothing heard is untold; then the ears.
+
+        Raises AudioError for a file that cannot be read.
+        """
+        self.overrides.load()
+        self.outputs.start()
+        try:
+            self.control.start()
+        except ControlError as error:
+            _log.warning("%s; going on without", error)
+        self.desk.apply_overrides()
+        self.worker.source.start()
+        self.worker.start()
+
+    def stop(self) -> None:
+        """In reverse: the ears first, then what they still had to tell, then the outlets."""
+        self.desk.finish()
+        self.worker.stop()
+        self.teller.tell(self.worker.pipeline.close(OffsetReason.STOPPED))
+        self.worker.source.stop()
+        self.outputs.set_microphone(available=False)
+        self.control.stop()
+        self.outputs.stop()
+
+    def take_sounds(self, config: Config, model: LoadedModel, pipeline: Pipeline) -> None:
+        """Go over to other sounds, or another model, without ceasing to listen."""
+        self.desk.finish()
+        self.worker.submit(lambda old: self.teller.tell(old.close(OffsetReason.RELOADED)))
+        self.worker.replace_pipeline(pipeline)
+        self.monitor.model = model.facts
+        self.outputs.update_sounds(config)
+        self.desk = self._desk(config)
+        self.desk.apply_overrides()
+
+    def pipeline(self, config: Config, model: LoadedModel) -> Pipeline:
+        """A pipeline that tells these parts; raises ConfigError if sounds and model disagree."""
+        return build_pipeline(
+            config, [model.recogniser], clock=self._around.clock, on_snapshot=self.teller.show
+        )
+
+    def _desk(self, config: Config) -> Desk:
+        return Desk(
+            config,
+            overrides=self.overrides,
+            worker=self.worker,
+            outputs=self.outputs,
+            clock=self._around.clock,
+            tell=self.teller.tell,
+        )
+
+
+def snapshot_document(snapshot: Snapshot) -> dict[str, object]:
+    """A window, for the control socket."""
+    return {
+        "start_s": round(snapshot.start_s, 3),
+        "end_s": round(snapshot.end_s, 3),
+        "level_dbfs": round(snapshot.level_dbfs, 1),
+        "classes": [{"class": one.name, "score": round(one.score, 4)} for one in snapshot.classes],
+        "sounds": [
+            {
+                "sound": reading.sound,
+                "probability": round(reading.probability, 4),
+                "threshold": reading.threshold,
+                "state": str(reading.state),
+                "why": reading.why,
+            }
+            for reading in snapshot.sounds
+        ],
+    }

@@ -1,0 +1,260 @@
+"""The one straight line of the product: blocks in, events out. No threads."""
+
+import secrets
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from detector.core.audio import SAMPLE_RATE_HZ, Block, Gap
+from detector.core.clock import Clock
+from detector.core.events import (
+    ClassScore,
+    Detection,
+    Event,
+    EventKind,
+    OffsetReason,
+    Phase,
+    Urgency,
+)
+from detector.core.level import FLOOR_DBFS
+from detector.core.recognition import LEVEL, SCORES, Observation, Recogniser
+from detector.events.gate import Transition
+from detector.events.scorers import best_classes
+from detector.events.sounds import SoundDetector, SoundReading
+
+REMEMBERED_S = 90.0
+"""How far back observations are kept in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One window as a person may want to see it."""
+
+    start_s: float
+    end_s: float
+    level_dbfs: float
+    classes: tuple[ClassScore, ...]
+    sounds: tuple[SoundReading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """The window that speaks loudest for a sound."""
+
+    probability: float
+    classes: tuple[ClassScore, ...]
+    level_dbfs: float
+
+
+class EventMaker:
+    """Gives what was decided an id, a node and the time of day. Safe from any thread."""
+
+    def __init__(self, *, node: str, clock: Clock) -> None:
+        self._node = node
+        self._clock = clock
+
+    def new_id(self) -> str:
+        """An id no other event has: the node, the moment, and chance."""
+        now_ms = int(self._clock.wall().timestamp() * 1000)
+        return f"{self._node}-{now_ms:013d}-{secrets.token_hex(3)}"
+
+    def notice(self, kind: EventKind, *, urgency: Urgency, reason: str | None = None) -> Event:
+        """An event of the listener itself."""
+        return Event(
+            id=self.new_id(),
+            kind=kind,
+            phase=Phase.ONSET,
+            node=self._node,
+            urgency=urgency,
+            onset_utc=self._clock.wall(),
+            reason=reason,
+            clock_synchronised=self._clock.synchronised(),
+            decided_monotonic_s=self._clock.monotonic(),
+        )
+
+    def test_alert(
+        self, sound: str, urgency: Urgency, phase: Phase, event_id: str, onset: datetime
+    ) -> Event:
+        """One half of a test alert."""
+        ended = phase is Phase.OFFSET
+        return Event(
+            id=event_id,
+            kind=EventKind.TEST_ALERT,
+            phase=phase,
+            node=self._node,
+            urgency=urgency,
+            onset_utc=onset,
+            offset_utc=self._clock.wall() if ended else None,
+            sound=sound,
+            test=True,
+            clock_synchronised=self._clock.synchronised(),
+            decided_monotonic_s=self._clock.monotonic(),
+        )
+
+    def sound(
+        self,
+        sound: str,
+        transition: Transition,
+        *,
+        event_id: str,
+        urgency: Urgency,
+        detection: Detection,
+        monotonic_of: Callable[[float], float],
+    ) -> Event:
+        """A sound began or ended; ``monotonic_of`` turns the source's seconds into the clock's."""
+        now_s, now = self._clock.monotonic(), self._clock.wall()
+
+        def utc(source_s: float) -> datetime:
+            return now - timedelta(seconds=max(0.0, now_s - monotonic_of(source_s)))
+
+        ended = transition.phase is Phase.OFFSET
+        return Event(
+            id=event_id,
+            kind=EventKind.SOUND,
+            phase=transition.phase,
+            node=self._node,
+            urgency=urgency,
+            sound=sound,
+            onset_s=transition.onset_s,
+            onset_utc=utc(transition.onset_s),
+            offset_s=transition.time_s if ended else None,
+            offset_utc=utc(transition.time_s) if ended else None,
+            detection=detection,
+            latency_ms=1000.0 * max(0.0, now_s - monotonic_of(transition.time_s)),
+            reason=transition.reason,
+            clock_synchronised=self._clock.synchronised(),
+            decided_monotonic_s=now_s,
+        )
+
+
+class Pipeline:
+    """Recognisers, and the sounds that listen to them. Not thread-safe: one owner."""
+
+    def __init__(
+        self,
+        *,
+        recognisers: Sequence[Recogniser],
+        detectors: Sequence[tuple[SoundDetector, Urgency]],
+        events: EventMaker,
+        on_snapshot: Callable[[Snapshot], None] | None = None,
+    ) -> None:
+        self._recognisers = tuple(recognisers)
+        self._detectors = {detector.sound: detector for detector, _ in detectors}
+        self._urgencies = {detector.sound: urgency for detector, urgency in detectors}
+        self._events = events
+        self._on_snapshot = on_snapshot
+        self._armed = True
+        self._open: dict[str, str] = {}
+        self._peaks: dict[str, _Evidence] = {}
+        self._recent: deque[Observation] = deque()
+        self._captured = (0, 0.0)
+        self.windows = 0
+
+    @property
+    def armed(self) -> bool:
+        """Whether sounds are being decided."""
+        return self._armed
+
+    @property
+    def recent(self) -> Sequence[Observation]:
+        """The observations of the last 90 s, oldest first."""
+        return self._recent
+
+    @property
+    def detectors(self) -> Mapping[str, SoundDetector]:
+        """The sounds by name."""
+        return self._detectors
+
+    def feed(self, item: Block | Gap) -> list[Event]:
+        """Take what comes next from a source; hand over the events that it brings about."""
+        events: list[Event] = []
+        if isinstance(item, Block):
+            self._captured = (item.end_sample, item.captured_monotonic_s)
+        else:
+            events += self._lapse(item)
+        for recogniser in self._recognisers:
+            for observation in recogniser.feed(item):
+                events += self._decide(recogniser, observation)
+        return events
+
+    def set_armed(self, *, armed: bool) -> list[Event]:
+        """Decide sounds, or cease to; ceasing ends those that are on."""
+        self._armed = armed
+        return [] if armed else self.close(OffsetReason.DISARMED)
+
+    def close(self, reason: OffsetReason) -> list[Event]:
+        """End every sound that is on."""
+        ended = ((sound, detector.close(reason)) for sound, detector in self._detectors.items())
+        return [self._event(sound, change) for sound, change in ended if change is not None]
+
+    def _lapse(self, gap: Gap) -> list[Event]:
+        now_s = gap.end_sample / SAMPLE_RATE_HZ
+        lapsed = ((sound, detector.lapse(now_s)) for sound, detector in self._detectors.items())
+        return [self._event(sound, change) for sound, change in lapsed if change is not None]
+
+    def _decide(self, recogniser: Recogniser, observation: Observation) -> list[Event]:
+        self.windows += 1
+        self._remember(observation)
+        classes = best_classes(observation.outputs[SCORES], recogniser.spec.labels, 5)
+        level_dbfs = float(observation.outputs[LEVEL])
+        events = []
+        for sound, detector in self._detectors.items():
+            if not self._armed:
+                detector.observe(self._recent)
+                continue
+            transition = detector.step(self._recent)
+            self._follow_peak(sound, _Evidence(detector.probability, classes[:3], level_dbfs))
+            if transition is not None:
+                events.append(self._event(sound, transition))
+        if self._on_snapshot is not None:
+            self._on_snapshot(self._snapshot(observation, classes, level_dbfs))
+        return events
+
+    def _remember(self, observation: Observation) -> None:
+        self._recent.append(observation)
+        while self._recent[0].end_s < observation.end_s - REMEMBERED_S:
+            self._recent.popleft()
+
+    def _follow_peak(self, sound: str, evidence: _Evidence) -> None:
+        """Keep the best window since the onset; before it, the newest."""
+        best = self._peaks.get(sound)
+        if best is None or sound not in self._open or evidence.probability > best.probability:
+            self._peaks[sound] = evidence
+
+    def _event(self, sound: str, transition: Transition) -> Event:
+        if transition.phase is Phase.ONSET:
+            self._open[sound] = self._events.new_id()
+        event_id = self._open[sound]
+        if transition.phase is Phase.OFFSET:
+            del self._open[sound]
+        return self._events.sound(
+            sound,
+            transition,
+            event_id=event_id,
+            urgency=self._urgencies[sound],
+            detection=self._detection(sound, transition),
+            monotonic_of=self._monotonic_of,
+        )
+
+    def _detection(self, sound: str, transition: Transition) -> Detection:
+        detector = self._detectors[sound]
+        best = self._peaks.get(sound, _Evidence(0.0, (), FLOOR_DBFS))
+        return Detection(
+            probability=detector.probability,
+            peak_probability=transition.peak_probability,
+            threshold=detector.threshold,
+            calibrated=detector.calibrated,
+            classes=best.classes,
+            level_dbfs=best.level_dbfs,
+        )
+
+    def _monotonic_of(self, source_s: float) -> float:
+        sample, captured_s = self._captured
+        return captured_s - (sample / SAMPLE_RATE_HZ - source_s)
+
+    def _snapshot(
+        self, observation: Observation, classes: tuple[ClassScore, ...], level_dbfs: float
+    ) -> Snapshot:
+        readings = tuple(detector.reading() for detector in self._detectors.values())
+        return Snapshot(observation.start_s, observation.end_s, level_dbfs, classes, readings)

@@ -1,0 +1,210 @@
+"""The one thread that owns the interpreter: it feeds the pipeline from a source."""
+
+import logging
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+import numpy as np
+
+from detector.audio.liveness import Liveness
+from detector.core.audio import SAMPLE_RATE_HZ, Block, End, Gap, GapCause, MicState, Source
+from detector.core.clock import Clock
+from detector.core.errors import AudioError
+from detector.core.events import Event
+from detector.core.level import peak_dbfs, rms_dbfs
+from detector.service.pipeline import Pipeline
+
+_log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+
+READ_TIMEOUT_S = 0.25
+"""How long the worker waits for audio before it looks at its other duties."""
+
+
+class WorkerStatistics:
+    """What the worker has seen and done. Written by the worker, read from any thread."""
+
+    def __init__(self) -> None:
+        self.windows = 0
+        self.gaps: Counter[GapCause] = Counter()
+        self.samples_lost: Counter[GapCause] = Counter()
+        self.feed_ms: deque[float] = deque(maxlen=500)
+        self.level = (rms_dbfs(np.zeros(0, np.float32)),) * 2
+        """RMS and peak of the newest block, in dBFS."""
+        self.disposed_s: float | None = None
+        """Capture time of the newest audio that was classified or deliberately skipped."""
+        self.turned_s = 0.0
+        """When the loop last came round."""
+
+    def dropped_windows(self, hop_samples: int) -> int:
+        """Windows that were skipped because the worker fell behind."""
+        return self.samples_lost[GapCause.BEHIND] // hop_samples
+
+    def feed_ms_percentile(self, percent: float) -> float | None:
+        """Milliseconds that a window costs, or None before the first."""
+        recent = list(self.feed_ms)
+        return float(np.percentile(recent, percent)) if recent else None
+
+
+class Worker:
+    """Reads a source, feeds the pipeline, hands on what was decided.
+
+    ``start`` and ``stop`` belong to one thread; ``submit`` may be called from any.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        pipeline: Pipeline,
+        clock: Clock,
+        on_events: Callable[[list[Event]], None],
+    ) -> None:
+        self._source = source
+        self._pipeline = pipeline
+        self._clock = clock
+        self._on_events = on_events
+        self._liveness = Liveness()
+        self._requests: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.statistics = WorkerStatistics()
+        self.ended = threading.Event()
+        """Set when the source has ended or the worker failed."""
+        self.failure: BaseException | None = None
+        """Why the worker ended before it was told to, if it did."""
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """What it feeds; to be touched on the worker's own thread only, see ``submit``."""
+        return self._pipeline
+
+    @property
+    def source(self) -> Source:
+        """What it reads."""
+        return self._source
+
+    @property
+    def mic_state(self) -> MicState:
+        """The state of the source, as far as sound goes."""
+        return self._liveness.state
+
+    @property
+    def deaf_seconds(self) -> dict[str, float]:
+        """Seconds of which nothing was heard, by cause."""
+        return {str(cause): seconds for cause, seconds in self._liveness.deaf_seconds.items()}
+
+    def start(self) -> None:
+        """Begin; does nothing if it has begun."""
+        if self._thread is None:
+            self._stopping.clear()
+            self._thread = threading.Thread(target=self._run, name="detector-worker", daemon=True)
+            self._thread.start()
+
+    def stop(self, timeout_s: float = 1.0) -> None:
+        """Cease; a thread that does not end in time is named and left."""
+        if self._thread is None:
+            return
+        self._stopping.set()
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            _log.error("thread %s did not end within %s s: a bug", self._thread.name, timeout_s)
+        self._thread = None
+        self._serve_requests()
+
+    def submit(self, request: Callable[[Pipeline], _Result]) -> Future[_Result]:
+        """Have something done to the pipeline on the worker's thread, between two blocks."""
+        future: Future[_Result] = Future()
+
+        def serve() -> None:
+            try:
+                future.set_result(request(self._pipeline))
+            except Exception as error:  # noqa: BLE001 - handed to whoever waits
+                future.set_exception(error)
+
+        self._requests.put(serve)
+        return future
+
+    def replace_pipeline(self, pipeline: Pipeline) -> Future[None]:
+        """Go on with another pipeline."""
+
+        def replace(_old: Pipeline) -> None:
+            self._pipeline = pipeline
+
+        return self.submit(replace)
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set() and self._turn():
+                pass
+        except AudioError as error:
+            self.failure = error
+        except Exception as error:  # noqa: BLE001 - told to the main thread, which ends the daemon
+            _log.exception("the worker failed")
+            self.failure = error
+        self.ended.set()
+
+    def _turn(self) -> bool:
+        """One round; False at the end of the source."""
+        self._serve_requests()
+        item = self._source.read(READ_TIMEOUT_S)
+        now_s = self._clock.monotonic()
+        self.statistics.turned_s = now_s
+        match item:
+            case End():
+                return False
+            case None:
+                self._nothing_arrived(now_s)
+            case Block():
+                self._take_block(item, now_s)
+            case Gap():
+                self._take_gap(item)
+        return True
+
+    def _serve_requests(self) -> None:
+        while True:
+            try:
+                request = self._requests.get_nowait()
+            except Empty:
+                return
+            request()
+
+    def _nothing_arrived(self, now_s: float) -> None:
+        if self._source.status.available:
+            self._liveness.no_block(now_s)
+        else:
+            self._liveness.unavailable(now_s)
+
+    def _take_block(self, block: Block, now_s: float) -> None:
+        if self._source.live:
+            self._liveness.block(block.samples, now_s)
+        self.statistics.level = (rms_dbfs(block.samples), peak_dbfs(block.samples))
+        self._feed(block)
+        self.statistics.disposed_s = block.captured_monotonic_s
+
+    def _take_gap(self, gap: Gap) -> None:
+        self.statistics.gaps[gap.cause] += 1
+        self.statistics.samples_lost[gap.cause] += gap.samples_lost
+        lost_s = gap.samples_lost / SAMPLE_RATE_HZ
+        count = self.statistics.gaps[gap.cause]
+        # Each loss is counted; the log names the first ones and then ever fewer.
+        if count & (count - 1) == 0:
+            _log.warning("%.2f s of audio lost (%s), %d times so far", lost_s, gap.cause, count)
+        self._feed(gap)
+        if gap.cause is GapCause.BEHIND:
+            self.statistics.disposed_s = self._clock.monotonic()
+
+    def _feed(self, item: Block | Gap) -> None:
+        before, began_s = self._pipeline.windows, self._clock.monotonic()
+        events = self._pipeline.feed(item)
+        windows = self._pipeline.windows - before
+        if windows:
+            elapsed_ms = 1000.0 * (self._clock.monotonic() - began_s)
+            self.statistics.feed_ms.append(elapsed_ms / windows)
+            self.statistics.windows += windows
+        if events:
+            self._on_events(events)

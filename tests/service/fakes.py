@@ -1,0 +1,71 @@
+"""Stand-ins that are injected: a clock that is moved by hand, and a recogniser that is told."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from detector.core.audio import Block, Gap
+from detector.core.recognition import LEVEL, SCORES, Observation, RecogniserSpec
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class HandClock:
+    """Stands still until it is moved; wall and monotonic time can part."""
+
+    boot_id = "boot"
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+        self.wall_offset = timedelta()
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return self.now_s
+
+    def wall(self) -> datetime:
+        """UTC: START is 100 s on the monotonic clock."""
+        return START + timedelta(seconds=self.now_s - 100.0) + self.wall_offset
+
+    def synchronised(self) -> bool | None:
+        """Yes."""
+        return True
+
+
+class ToldRecogniser:
+    """Makes one window of each second of audio; its scores are the second's first samples."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._labels = tuple(labels)
+        self.fed: list[Block | Gap] = []
+
+    @property
+    def spec(self) -> RecogniserSpec:
+        """One window a second."""
+        return RecogniserSpec(
+            content_hash="0" * 64,
+            outputs={SCORES: (len(self._labels),), LEVEL: ()},
+            labels=self._labels,
+            hop_samples=16_000,
+            context_samples=16_000,
+        )
+
+    def feed(self, item: Block | Gap) -> Sequence[Observation]:
+        """One observation a block."""
+        self.fed.append(item)
+        if isinstance(item, Gap):
+            return []
+        outputs = {
+            SCORES: item.samples[: len(self._labels)].copy(),
+            LEVEL: np.array(-20.0, np.float32),
+        }
+        return [Observation(item.start_sample / 16_000, item.end_sample / 16_000, outputs)]
+
+
+def second(index: int, *scores: float, captured_s: float | None = None) -> Block:
+    """The second number ``index``, captured as it ended, with these class scores in it."""
+    samples = np.zeros(16_000, np.float32)
+    samples[: len(scores)] = scores
+    captured = 101.0 + index if captured_s is None else captured_s
+    return Block(index * 16_000, samples, captured)

@@ -1,0 +1,193 @@
+"""The straight line from blocks to events, with a recogniser that is told what to see."""
+
+from datetime import timedelta
+
+import pytest
+
+from detector.config.loader import parse_config
+from detector.core.audio import Gap, GapCause
+from detector.core.errors import ConfigError
+from detector.core.events import Event, EventKind, OffsetReason, Phase, Urgency
+from detector.service.build import build_detectors, build_pipeline
+from detector.service.pipeline import Pipeline, Snapshot
+from tests.service.fakes import START, HandClock, ToldRecogniser, second
+
+LABELS = ("Dog", "Bark", "Baby cry, infant cry", "Rain")
+YAML = """
+node: nursery
+sounds:
+  dog_bark:
+    evidence: [{classes: [Bark, Dog]}]
+    threshold: 0.5
+    release_threshold: 0.3
+    confirm_seconds: 0
+    hold_seconds: 2
+    refractory_seconds: 0
+    max_duration_seconds: 600
+    urgency: notice
+"""
+
+
+def pipeline(clock: HandClock, seen: list[Snapshot] | None = None, yaml: str = YAML) -> Pipeline:
+    """A pipeline over the four classes."""
+    show = None if seen is None else seen.append
+    config = parse_config(yaml, "test.yaml")
+    return build_pipeline(config, [ToldRecogniser(LABELS)], clock=clock, on_snapshot=show)
+
+
+def feed(line: Pipeline, clock: HandClock, *scores: float, start: int = 0) -> list[Event]:
+    """One second each with this score for Bark, classified 10 ms after it ended."""
+    events = []
+    for index, score in enumerate(scores, start):
+        clock.now_s = 101.01 + index
+        events += line.feed(second(index, 0.0, score, 0.0, 0.2))
+    return events
+
+
+def test_a_sound_becomes_an_onset_and_an_offset_with_one_id() -> None:
+    """From scores to events."""
+    clock = HandClock()
+    onset, offset = feed(pipeline(clock), clock, 0.1, 0.9, 0.8, 0.1, 0.1, 0.1)
+    assert (onset.phase, offset.phase) == (Phase.ONSET, Phase.OFFSET)
+    assert onset.id == offset.id
+    assert onset.id.startswith("nursery-")
+    assert (onset.kind, onset.sound, onset.urgency) == (
+        EventKind.SOUND,
+        "dog_bark",
+        Urgency.NOTICE,
+    )
+    assert offset.reason is OffsetReason.DATA
+
+
+def test_an_event_says_what_it_rests_on() -> None:
+    """Probability, threshold, best classes, level, and that nothing is calibrated."""
+    clock = HandClock()
+    (onset,) = feed(pipeline(clock), clock, 0.1, 0.9)
+    found = onset.detection
+    assert found is not None
+    assert found.probability == pytest.approx(0.9)
+    assert found.threshold == 0.5
+    assert not found.calibrated
+    assert [one.name for one in found.classes] == ["Bark", "Rain", "Dog"]
+    assert found.level_dbfs == -20.0
+
+
+def test_an_offset_tells_of_the_peak_not_of_the_silence() -> None:
+    """The best classes are those of the loudest moment."""
+    clock = HandClock()
+    _, offset = feed(pipeline(clock), clock, 0.6, 0.95, 0.4, 0.0, 0.0)
+    assert offset.detection is not None
+    assert offset.detection.peak_probability == pytest.approx(0.95)
+    assert offset.detection.classes[0].score == pytest.approx(0.95)
+    assert offset.detection.probability == 0.0
+
+
+def test_onset_time_and_latency_come_from_the_capture() -> None:
+    """The second window adds second 1…2; the onset lies in it, at its middle less 0.3 s."""
+    clock = HandClock()
+    (onset,) = feed(pipeline(clock), clock, 0.1, 0.9)
+    assert onset.onset_s == pytest.approx(1.2)
+    assert onset.onset_utc - START == pytest.approx(
+        timedelta(seconds=1.2), abs=timedelta(milliseconds=2)
+    )
+    assert onset.latency_ms == pytest.approx(2010.0 - 1200.0, abs=1.0)
+
+
+def test_a_jump_of_the_wall_clock_disturbs_no_gate() -> None:
+    """An hour forward in the middle of a sound: its duration stays what it was."""
+    clock = HandClock()
+    line = pipeline(clock)
+    (onset,) = feed(line, clock, 0.1, 0.9)
+    clock.wall_offset = timedelta(hours=1)
+    (offset,) = feed(line, clock, 0.0, 0.0, 0.0, start=2)
+    assert offset.offset_s is not None
+    assert offset.offset_s - onset.onset_s < 3.0
+
+
+def test_disarming_ends_what_is_on_and_nothing_new_begins() -> None:
+    """Until it is armed again; probabilities are still followed, for people."""
+    clock, seen = HandClock(), list[Snapshot]()
+    line = pipeline(clock, seen)
+    feed(line, clock, 0.9)
+    (ended,) = line.set_armed(armed=False)
+    assert ended.reason is OffsetReason.DISARMED
+    assert feed(line, clock, 0.9, 0.9, start=1) == []
+    assert seen[-1].sounds[0].probability == pytest.approx(0.9)
+    line.set_armed(armed=True)
+    assert [event.phase for event in feed(line, clock, 0.9, start=3)] == [Phase.ONSET]
+
+
+def test_a_long_gap_ends_a_sound_and_the_recogniser_hears_of_it() -> None:
+    """Nothing is heard across lost audio."""
+    clock = HandClock()
+    line = pipeline(clock)
+    feed(line, clock, 0.9)
+    (ended,) = line.feed(Gap(16_000, 5 * 16_000, GapCause.SOURCE_LOST))
+    assert ended.phase is Phase.OFFSET
+
+
+def test_closing_ends_every_open_sound() -> None:
+    """At a stop."""
+    clock = HandClock()
+    line = pipeline(clock)
+    feed(line, clock, 0.9)
+    (ended,) = line.close(OffsetReason.STOPPED)
+    assert ended.reason is OffsetReason.STOPPED
+    assert line.close(OffsetReason.STOPPED) == []
+
+
+def test_every_window_can_be_watched() -> None:
+    """With its best classes and every sound's reading."""
+    clock, seen = HandClock(), list[Snapshot]()
+    feed(pipeline(clock, seen), clock, 0.41)
+    (snapshot,) = seen
+    assert snapshot.sounds[0].why == "0.41 < 0.50"
+    assert snapshot.classes[0].name == "Bark"
+
+
+def test_ninety_seconds_of_observations_are_kept() -> None:
+    """No more: memory is bounded."""
+    clock = HandClock()
+    line = pipeline(clock)
+    feed(line, clock, *[0.0] * 300)
+    assert 90 <= len(line.recent) <= 92
+
+
+def test_a_class_the_model_does_not_have_is_a_configuration_error() -> None:
+    """With the nearest name there is."""
+    config = parse_config(YAML.replace("Bark", "Barc"), "test.yaml")
+    with pytest.raises(ConfigError, match=r"Barc.*Bark"):
+        build_detectors(config, ToldRecogniser(LABELS).spec)
+
+
+@pytest.mark.parametrize(
+    ("recogniser", "hop", "pooling", "complaint"),
+    [
+        ("1" * 64, 1.0, "max", "model"),
+        ("0" * 64, 0.48, "max", "hop"),
+        ("0" * 64, 1.0, "mean", "pooling"),
+    ],
+)
+def test_a_calibration_fitted_for_something_else_is_refused(
+    recogniser: str, hop: float, pooling: str, complaint: str
+) -> None:
+    """Model, hop and pooling must be those it was fitted for."""
+    calibration = (
+        f"calibration: {{method: platt, slope: 2, offset: 1, fitted_for: "
+        f"{{recogniser: '{recogniser}', hop_seconds: {hop}, pooling: {pooling}}}}}"
+    )
+    yaml = YAML.replace("[Bark, Dog]", f"[Bark, Dog], {calibration}")
+    with pytest.raises(ConfigError, match=complaint):
+        build_detectors(parse_config(yaml, "test.yaml"), ToldRecogniser(LABELS).spec)
+
+
+def test_a_fitting_calibration_makes_probabilities() -> None:
+    """And events say so."""
+    fitted = f"{{recogniser: '{'0' * 64}', hop_seconds: 1.0, pooling: max}}"
+    calibration = f"calibration: {{method: platt, slope: 1, offset: 2, fitted_for: {fitted}}}"
+    yaml = YAML.replace("[Bark, Dog]", f"[Bark, Dog], {calibration}")
+    clock = HandClock()
+    (onset,) = feed(pipeline(clock, yaml=yaml), clock, 0.3)
+    assert onset.detection is not None
+    assert onset.detection.calibrated
+    assert onset.detection.probability == pytest.approx(0.76, abs=0.01)
