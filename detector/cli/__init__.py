@@ -1,0 +1,82 @@
+"""What a person types: one module per command; errors become exit codes here and nowhere else."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from detector import __version__
+from detector.core.errors import DetectorError
+
+_COMMANDS = (
+    "run",
+    "listen",
+    "classify",
+    "demo",
+    "doctor",
+    "devices",
+    "test_alert",
+    "config",
+    "model",
+    "service",
+)
+
+_DESCRIPTION = """\
+Listens to a microphone, recognises sounds, and tells Home Assistant over MQTT.
+Audio never leaves this machine.
+
+An assistive aid, not a life-safety device: it does not replace listed smoke or
+carbon monoxide alarms, and must not be relied on where you could come to harm.
+"""
+
+_EPILOG = """\
+first steps:
+  detector demo                 hear a synthesised smoke alarm, without a microphone
+  detector devices              which microphones there are
+  detector doctor               is everything in order, and what to do if not
+  detector listen               what it hears now, and why a sound does or does not fire
+  detector run                  listen for good; events are JSON lines until a broker is set
+
+exit codes:
+  0 success    1 the answer is no (a check failed, the demo's alarm was missed)
+  2 wrong use of the command line    3 configuration    4 audio    5 model
+  6 MQTT    7 the running service    8 installation    130 interrupted
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="detector",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"detector {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in _COMMANDS:
+        importlib.import_module(f"detector.cli.{name}").add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        code = arguments.handler(arguments)
+        sys.stdout.flush()
+    except DetectorError as error:
+        _complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python must not try to flush it again at exit.
+        sys.stdout = None  # type: ignore[assignment]  # documented way out, see signal.SIGPIPE
+        return 0
+    return int(code)
+
+
+def _complain(text: str) -> None:
+    for line in text.splitlines():
+        print(f"detector: {line}", file=sys.stderr)

@@ -1,0 +1,171 @@
+"""What several commands share: options, logging, loading of configuration and model."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from detector.config import Config
+    from detector.service.control_client import ControlClient
+    from detector.service.parts import LoadedModel
+
+Subparsers = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
+
+_PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+
+
+def add_command(
+    commands: "Subparsers[argparse.ArgumentParser]",
+    name: str,
+    *,
+    summary: str,
+    description: str,
+    handler: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    """A command with its help; the description teaches, and may hold examples."""
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def add_config_option(parser: argparse.ArgumentParser) -> None:
+    """``--config`` and ``--verbose``."""
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="configuration; default: $DETECTOR_CONFIG, ~/.config/detector/detector.yaml, "
+        "/etc/detector/detector.yaml, else all defaults",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="tell more of what happens")
+
+
+def add_model_option(parser: argparse.ArgumentParser) -> None:
+    """``--model``."""
+    parser.add_argument(
+        "-m",
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="TFLite model; default: $DETECTOR_MODEL, the configuration, the cache",
+    )
+
+
+def load(arguments: argparse.Namespace) -> "Config":
+    """The configuration that the options name, with logging set up as it says."""
+    from detector.config.loader import load_config
+
+    config = load_config(arguments.config, environ=os.environ)
+    set_up_logging("debug" if arguments.verbose else config.log.level)
+    return config
+
+
+def set_up_logging(level: str) -> None:
+    """Log to standard error: with priorities for the journal, with the time for a person."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Journal() if "JOURNAL_STREAM" in os.environ else _Person())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+class _Journal(logging.Formatter):
+    """sd-daemon(3): the priority in front, since the journal has the time itself."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = f"<{_PRIORITIES.get(record.levelname, 6)}>"
+        return "\n".join(prefix + line for line in super().format(record).splitlines())
+
+
+class _Person(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+
+
+def load_model(arguments: argparse.Namespace, config: "Config") -> "LoadedModel":
+    """The model, having classified one window of silence: the first one takes longest.
+
+    Raises ModelError where it is absent, damaged or no classifier.
+    """
+    import numpy as np
+
+    from detector.model.interpreter import Classifier
+    from detector.model.recogniser import WindowRecogniser
+    from detector.model.store import OFFICIAL
+    from detector.service.monitor import ModelFacts
+    from detector.service.parts import LoadedModel
+
+    path, wanted = model_file(arguments, config), config.model
+    classifier = Classifier(
+        path, runtime=wanted.runtime, threads=wanted.threads, sha256=wanted.sha256
+    )
+    classifier.scores(np.zeros(classifier.window_samples, np.float32))
+    recogniser = WindowRecogniser(classifier, hop_seconds=wanted.hop_seconds)
+    name = "yamnet" if classifier.content_hash == OFFICIAL.sha256 else path.stem
+    return LoadedModel(recogniser, ModelFacts(name, classifier.runtime_name, recogniser.spec))
+
+
+def model_file(arguments: argparse.Namespace, config: "Config") -> Path:
+    """Where the model is; fetches it, with a progress bar, where it is not."""
+    from detector.cli.progress import download_progress
+    from detector.model.store import resolve_model
+
+    with download_progress() as progress:
+        found = resolve_model(
+            option=arguments.model,
+            configured=config.model.path,
+            environ=os.environ,
+            progress=progress,
+        )
+    return found.path
+
+
+def running_service(node: str | None = None) -> "ControlClient | None":
+    """A client for the daemon that runs on this machine, if one answers.
+
+    With ``node``, only the one of that name; without, the first that answers.
+    """
+    from detector.core.errors import ControlError
+    from detector.service.control_client import ControlClient, find_sockets
+
+    for path in find_sockets(os.environ):
+        client = ControlClient(path)
+        try:
+            if node in (None, client.request("ping").get("node")):
+                return client
+        except ControlError as error:
+            logging.getLogger(__name__).debug("%s", error)
+    return None
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """``--file`` and ``--stdin``: hear something else than what is configured."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--file", type=Path, metavar="FILE", help="hear this recording, at its own pace"
+    )
+    group.add_argument(
+        "--stdin",
+        action="store_true",
+        help="hear raw signed 16-bit samples from standard input (see audio.stdin_rate_hz)",
+    )
+
+
+def with_source(config: "Config", arguments: argparse.Namespace) -> "Config":
+    """The configuration with the source that the options name."""
+    if arguments.file is not None:
+        audio = replace(config.audio, source="file", path=arguments.file)
+    elif arguments.stdin:
+        audio = replace(config.audio, source="stdin")
+    else:
+        return config
+    return replace(config, audio=audio)

@@ -1,0 +1,219 @@
+"""``detector listen``: what it hears now, and why a sound does or does not fire."""
+
+import argparse
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from queue import Empty, Queue
+from typing import TYPE_CHECKING, Any
+
+from detector.cli.common import (
+    Subparsers,
+    add_command,
+    add_config_option,
+    add_model_option,
+    add_source_options,
+    load,
+    load_model,
+    running_service,
+    with_source,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from detector.service.control_client import ControlClient
+
+_DESCRIPTION = """\
+Show what is heard now: the level, the best classes of the model, and for each sound its
+probability against its threshold and why it did or did not fire. Stop with Ctrl-C.
+
+Where the service runs, it shows what the service hears; else it opens the microphone itself.
+"""
+
+Line = dict[str, Any]
+
+
+def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
+    """Describe the command."""
+    parser = add_command(
+        commands,
+        "listen",
+        summary="what it hears now, and why a sound does or does not fire",
+        description=_DESCRIPTION,
+        handler=run,
+    )
+    parser.add_argument("--node", help="which service, if several run here")
+    parser.add_argument(
+        "--own", action="store_true", help="open the microphone even if the service runs"
+    )
+    parser.add_argument(
+        "--seconds", type=float, metavar="N", help="stop by itself after so many seconds"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a window or event")
+    add_source_options(parser)
+    add_config_option(parser)
+    add_model_option(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show windows and events until interrupted."""
+    named = arguments.own or arguments.file or arguments.stdin
+    client = None if named else running_service(arguments.node)
+    with _own_ears(arguments) if client is None else _service(client) as (title, lines):
+        _show(arguments, title, _until(lines, arguments.seconds))
+    return 0
+
+
+def _until(lines: Iterator[Line], seconds: float | None) -> Iterator[Line]:
+    ends_s = None if seconds is None else time.monotonic() + seconds
+    for line in lines:
+        yield line
+        if ends_s is not None and time.monotonic() >= ends_s:
+            return
+
+
+@contextmanager
+def _service(client: "ControlClient") -> Iterator[tuple[str, Iterator[Line]]]:
+    status = client.request("status")
+    yield f"{status['node']} (the running service): {status['status']}", client.subscribe()
+
+
+@contextmanager
+def _own_ears(arguments: argparse.Namespace) -> Iterator[tuple[str, Iterator[Line]]]:
+    """The same lines from a pipeline of our own; nothing is told to anybody else."""
+    from detector.alerts.messages import delivery_payload
+    from detector.alerts.sinks import Delivery
+    from detector.audio import open_source
+    from detector.core.events import Event
+    from detector.service.build import build_pipeline
+    from detector.service.clock import SystemClock
+    from detector.service.parts import snapshot_document
+    from detector.service.pipeline import Snapshot
+    from detector.service.worker import Worker
+
+    config = with_source(load(arguments), arguments)
+    model, clock = load_model(arguments, config), SystemClock()
+    queue: Queue[Line] = Queue(1000)
+
+    def show(snapshot: Snapshot) -> None:
+        queue.put({"snapshot": snapshot_document(snapshot)})
+
+    def tell(events: list[Event]) -> None:
+        for event in events:
+            queue.put({"event": delivery_payload(Delivery(event))})
+
+    spec = model.recogniser.spec
+    pipeline = build_pipeline(config, [model.recogniser], clock=clock, on_snapshot=show)
+    source = open_source(
+        config.audio, clock=clock, keep_samples=spec.context_samples, stdin=sys.stdin.buffer
+    )
+    worker = Worker(source=source, pipeline=pipeline, clock=clock, on_events=tell)
+    source.start()
+    worker.start()
+    try:
+        yield f"{config.node}, own ears", _drain(worker, queue)
+    finally:
+        source.stop()
+        worker.stop()
+    if worker.failure is not None:
+        raise worker.failure
+
+
+def _drain(worker: Any, queue: "Queue[Line]") -> Iterator[Line]:
+    """Lines as they come; a status line whenever none has come for a while."""
+    while not (worker.ended.is_set() and queue.empty()):
+        with suppress(Empty):
+            yield queue.get(timeout=1.0)
+            continue
+        yield {"status": f"microphone {worker.mic_state}: {worker.source.status.description}"}
+
+
+def _show(arguments: argparse.Namespace, title: str, lines: Iterator[Line]) -> None:
+    if arguments.json:
+        _show_json(lines)
+    elif sys.stdout.isatty():
+        _show_live(title, lines)
+    else:
+        print(title)
+        for line in lines:
+            if text := _plain(line):
+                print(text, flush=True)
+
+
+def _show_json(lines: Iterator[Line]) -> None:
+    import json
+
+    for line in lines:
+        print(json.dumps(line, ensure_ascii=False), flush=True)
+
+
+def _plain(line: Line) -> str:
+    """One line of text a window, for pipes and logs."""
+    if "event" in line:
+        return f"*** {line['event']['event_type']} ({line['event']['id']})"
+    if "snapshot" not in line:
+        return str(line.get("status", ""))
+    window = line["snapshot"]
+    best = ", ".join(f"{one['class']} {one['score']:.2f}" for one in window["classes"][:3])
+    sounds = "; ".join(f"{one['sound']}: {one['why']}" for one in window["sounds"])
+    return f"{window['end_s']:9.2f} s {window['level_dbfs']:7.1f} dBFS  {best} | {sounds}"
+
+
+def _show_live(title: str, lines: Iterator[Line]) -> None:
+    """A screen that is drawn anew at every window."""
+    from rich.live import Live
+
+    events: deque[str] = deque(maxlen=8)
+    window: Line | None = None
+    status = title
+    with Live(refresh_per_second=8, screen=True) as live:
+        for line in lines:
+            if "event" in line:
+                now = time.strftime("%H:%M:%S")
+                events.append(f"{now}  {line['event']['event_type']}")
+            elif "snapshot" in line:
+                window, status = line["snapshot"], title
+            elif "status" in line:
+                status = f"{title}: {line['status']}"
+            live.update(_screen(status, window, events))
+
+
+def _screen(title: str, window: Line | None, events: "deque[str]") -> "Group":
+    from rich.console import Group
+    from rich.text import Text
+
+    from detector.cli.show import level_bar, level_text
+
+    rows: list[Any] = [Text(title, style="bold")]
+    if window is not None:
+        level = window["level_dbfs"]
+        rows.append(Text(f"level  {level_bar(level, 40)} {level_text(level)}"))
+        best = ", ".join(f"{one['class']} {one['score']:.2f}" for one in window["classes"])
+        rows += [Text(f"hears  {best}"), Text(""), _sounds_table(window["sounds"])]
+    rows += [Text(""), *(Text(event, style="bold green") for event in events)]
+    return Group(*rows)
+
+
+def _sounds_table(sounds: list[Line]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("sound", "probability", "", "why"):
+        table.add_column(heading)
+    styles = {"on": "bold red", "confirming": "yellow", "refractory": "dim"}
+    for one in sounds:
+        bar = _probability_bar(one["probability"], one["threshold"], 30)
+        style = styles.get(one["state"])
+        table.add_row(one["sound"], f"{one['probability']:.2f}", bar, one["why"], style=style)
+    return table
+
+
+def _probability_bar(probability: float, threshold: float, width: int) -> str:
+    """A bar with a mark at the threshold."""
+    filled, mark = round(width * probability), min(width - 1, round(width * threshold))
+    cells = ["█" if i < filled else "·" for i in range(width)]
+    cells[mark] = "┃" if mark < filled else "|"
+    return "".join(cells)

@@ -1,0 +1,59 @@
+"""``detector run``: the daemon."""
+
+import argparse
+import os
+
+from detector.cli.common import (
+    Subparsers,
+    add_command,
+    add_config_option,
+    add_model_option,
+    add_source_options,
+    load,
+    load_model,
+    with_source,
+)
+
+_DESCRIPTION = """\
+Listen for good: recognise the configured sounds, and tell them over MQTT, or, without a
+broker, as JSON lines on standard output.
+
+  detector run
+  arecord -f S16_LE -r 16000 -c 1 -t raw | detector run --stdin
+  ffmpeg -i rtsp://camera/audio -f s16le -ar 16000 -ac 1 - | detector run --stdin
+
+SIGTERM or Ctrl-C stops it, SIGHUP makes it read its configuration anew.
+"""
+
+
+def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
+    """Describe the command."""
+    parser = add_command(
+        commands,
+        "run",
+        summary="listen for good (the daemon)",
+        description=_DESCRIPTION,
+        handler=run,
+    )
+    add_source_options(parser)
+    add_config_option(parser)
+    add_model_option(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the daemon until it is told to stop or its source ends."""
+    from detector.service.clock import SystemClock
+    from detector.service.daemon import Daemon
+    from detector.service.machine import device_info
+    from detector.service.parts import Surroundings
+
+    config = with_source(load(arguments), arguments)
+    model = load_model(arguments, config)
+    around = Surroundings(
+        clock=SystemClock(),
+        environ=os.environ,
+        device=device_info(model.facts.name),
+        load_config=lambda: with_source(load(arguments), arguments),
+        load_model=lambda changed: load_model(arguments, changed),
+    )
+    return Daemon(config, model, around).run()
