@@ -1,0 +1,86 @@
+"""Find, read and check the configuration: a Config, or one ConfigError with every problem."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from detector.config.checks import check
+from detector.config.document import WRONG, Document
+from detector.config.schema import Config, Origin
+from detector.config.sounds import read_sounds
+from detector.config.yaml_text import Unreadable, compose, read_text
+from detector.core.errors import ConfigError, Problem
+
+_log = logging.getLogger(__name__)
+
+VARIABLE = "DETECTOR_CONFIG"
+"""Environment variable that names the configuration file."""
+SYSTEM_PATH = Path("/etc/detector/detector.yaml")
+
+
+def load_config(
+    path: Path | None, *, environ: Mapping[str, str], system_path: Path = SYSTEM_PATH
+) -> Config:
+    """Read the configuration at ``path``, or where one is usually found, or take the defaults.
+
+    Without a path: the file that ``$DETECTOR_CONFIG`` names, else the user's (``detector.yaml``
+    in ``~/.config/detector``), else the system's.  ``Config.origins[""]`` says which it was.
+
+    Raises ConfigError with all problems at once.
+    """
+    found = path or _search(environ, system_path)
+    if found is None:
+        _log.info("no configuration file: every setting has its default")
+        return parse_config("", "default")
+    _log.info("configuration: %s", found)
+    try:
+        text = read_text(found)
+    except Unreadable as error:
+        raise ConfigError([_as_problem(error, str(found), _named_by(path, environ))]) from None
+    return parse_config(text, str(found), folder=found.absolute().parent)
+
+
+def _search(environ: Mapping[str, str], system_path: Path) -> Path | None:
+    named = environ.get(VARIABLE)
+    if named:
+        return Path(named)
+    candidates = [*_user_paths(environ), system_path]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _user_paths(environ: Mapping[str, str]) -> Iterator[Path]:
+    home, base = environ.get("HOME"), environ.get("XDG_CONFIG_HOME")
+    if base or home:
+        folder = Path(base) if base else Path(home or "") / ".config"
+        yield folder / "detector" / "detector.yaml"
+
+
+def _named_by(path: Path | None, environ: Mapping[str, str]) -> str:
+    return f" (${VARIABLE} names it)" if path is None and environ.get(VARIABLE) else ""
+
+
+def _as_problem(error: Unreadable, source: str, remark: str = "") -> Problem:
+    where = f"{source}:{error.line}" if error.line else source
+    return Problem(where, "", f"{error}{remark}")
+
+
+def parse_config(text: str, source_name: str, *, folder: Path | None = None) -> Config:
+    """Make a Config of YAML ``text``; paths in it are relative to ``folder`` (default: here).
+
+    Raises ConfigError with all problems at once, each with ``source_name`` and its line.
+    """
+    document = Document(source_name, folder or Path.cwd())
+    try:
+        root = compose(text)
+    except Unreadable as error:
+        raise ConfigError([_as_problem(error, source_name)]) from None
+    values = {} if root is None else document.given(root, Config, "")
+    values["sounds"] = read_sounds(document, values.get("sounds"))
+    config: Config = document.complete(Config, values, "")
+    if config is not WRONG:
+        check(document, config)
+    document.raise_problems()
+    origins = {"": Origin(source_name), **document.origins}
+    return replace(config, origins=MappingProxyType(origins))

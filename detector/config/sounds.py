@@ -1,0 +1,172 @@
+"""The ``sounds`` section: what is shipped, what stands there, and how the two become one."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from detector.config.document import WRONG, Document
+from detector.config.schema import NAME_PATTERN, Config, Origin, SoundConfig
+from detector.config.values import is_empty, shown, shown_node, suggestion
+from detector.config.yaml_text import compose
+from detector.core.events import EventKind
+
+DEFAULT_SOUNDS = ("baby_cry", "doorbell", "smoke_alarm")
+"""Listened for where the configuration has no ``sounds``."""
+SHIPPED = Origin("shipped")
+
+_RESERVED = {kind.value for kind in EventKind} - {EventKind.SOUND.value}
+_RESERVED_ENDINGS = ("_ended", "_possible")
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What the settings of a sound replace: a shipped sound, or the schema's defaults."""
+
+    sound: SoundConfig
+    origins: Mapping[str, Origin]
+    """By key path below the sound: ``evidence[0].pooling``."""
+
+
+def shipped_sounds() -> Mapping[str, SoundConfig]:
+    """All sounds that come with the package, in its order."""
+    return MappingProxyType({name: base.sound for name, base in _shipped().items()})
+
+
+@cache
+def _shipped() -> Mapping[str, _Base]:
+    text = files("detector.config").joinpath("sounds.yaml").read_text(encoding="utf-8")
+    document = Document("sounds.yaml", Path())
+    root = compose(text)
+    bases = {}
+    for name, node in document.entries(root, "") if root else ():
+        sound = document.section(node, SoundConfig, name)
+        below = f"{name}."
+        origins = {
+            key.removeprefix(below): SHIPPED for key in document.origins if key.startswith(below)
+        }
+        bases[name] = _Base(sound, origins)
+    document.raise_problems()
+    return MappingProxyType(bases)
+
+
+def read_sounds(document: Document, node: yaml.Node | None) -> Mapping[str, SoundConfig]:
+    """The sounds to listen for: those that stand in ``node``, or the usual three without one."""
+    sounds: dict[str, SoundConfig] = {}
+    for name, settings in _named(document, node):
+        key = f"sounds.{shown(name)}"
+        sound = _read_sound(document, name, key, settings)
+        if sound is not None:
+            sounds[name] = sound
+    return MappingProxyType(sounds)
+
+
+def _named(document: Document, node: yaml.Node | None) -> Iterator[tuple[str, yaml.Node | None]]:
+    if node is None:
+        yield from ((name, None) for name in DEFAULT_SOUNDS)
+    elif is_empty(node) or node.value in ([], ""):
+        document.problem_at("sounds", f"is empty: name at least one sound, {_offer()}")
+    elif isinstance(node, yaml.SequenceNode):
+        yield from ((name, None) for name in _names(document, node))
+    else:
+        yield from document.entries(node, "sounds")
+
+
+def _names(document: Document, node: yaml.SequenceNode) -> Iterator[str]:
+    for item in node.value:
+        line = item.start_mark.line + 1
+        if not isinstance(item, yaml.ScalarNode):
+            message = (
+                f"{shown_node(item)} is not the name of a sound; to give settings, write lines "
+                "of `name:` instead of a list"
+            )
+            document.problem(line, "sounds", message)
+            continue
+        key = f"sounds.{shown(item.value)}"
+        if key in document.lines:
+            document.problem(line, key, f"stands twice, first in line {document.lines[key]}")
+            continue
+        document.lines[key] = line
+        yield item.value
+
+
+def _offer() -> str:
+    return f"of {', '.join(_shipped())}, or one of your own"
+
+
+def _read_sound(
+    document: Document, name: str, key: str, node: yaml.Node | None
+) -> SoundConfig | None:
+    if not _is_good_name(document, name, key):
+        return None
+    values = {} if node is None else document.given(node, SoundConfig, key)
+    base = _shipped().get(name)
+    sound = (
+        _own_sound(document, name, key, values)
+        if base is None
+        else _shipped_sound(document, base, key, values)
+    )
+    if sound is None:
+        return None
+    usual = base.sound if base else _defaults()
+    sound = _with_release(document, key, sound, usual.threshold, usual.release_threshold)
+    return replace(sound, label=sound.label or name.replace("_", " ").capitalize())
+
+
+def _is_good_name(document: Document, name: str, key: str) -> bool:
+    if not re.fullmatch(NAME_PATTERN, name):
+        right = "lower-case letters, digits and _, beginning with a letter, at most 40"
+        document.problem_at(key, f"is not a name for a sound: write {right}")
+        return False
+    if name in _RESERVED or name.endswith(_RESERVED_ENDINGS):
+        document.problem_at(key, "is the name of another kind of event: choose another")
+        return False
+    return True
+
+
+def _shipped_sound(
+    document: Document, base: _Base, key: str, values: dict[str, Any]
+) -> SoundConfig:
+    for below, origin in base.origins.items():
+        if re.split(r"[.\[]", below)[0] not in values:
+            document.origins[f"{key}.{below}"] = origin
+    return replace(base.sound, **values)
+
+
+def _own_sound(
+    document: Document, name: str, key: str, values: dict[str, Any]
+) -> SoundConfig | None:
+    if not document.is_written(f"{key}.evidence"):
+        hint = suggestion(name, _shipped()) or f" (those are {', '.join(_shipped())})."
+        own = "A sound of your own needs `evidence` with `classes`"
+        document.problem_at(key, f"is not a shipped sound{hint} {own}")
+        document.wrong.add(f"{key}.evidence")
+    sound = document.complete(SoundConfig, values, key)
+    return None if sound is WRONG else sound
+
+
+def _defaults() -> SoundConfig:
+    return SoundConfig(evidence=())
+
+
+def _with_release(
+    document: Document, key: str, sound: SoundConfig, threshold: float, release: float
+) -> SoundConfig:
+    """Let the release threshold follow a threshold set below it, in the usual proportion."""
+    follower = f"{key}.release_threshold"
+    if sound.release_threshold <= sound.threshold or document.is_written(follower):
+        return sound
+    document.origins[follower] = document.origins[f"{key}.threshold"]
+    return replace(sound, release_threshold=round(sound.threshold * release / threshold, 3))
+
+
+def with_all_sounds(config: Config) -> Config:
+    """The configuration with every shipped sound listened for, beside its own."""
+    chosen = {name: sound for name, sound in config.sounds.items() if sound.enabled}
+    return replace(config, sounds=MappingProxyType({**shipped_sounds(), **chosen}))

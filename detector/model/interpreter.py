@@ -1,0 +1,220 @@
+"""The TFLite interpreter: the one place that knows the two packages which provide it."""
+
+import importlib.metadata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from detector.core.audio import SAMPLE_RATE_HZ, Samples
+from detector.core.errors import ModelError
+from detector.core.recognition import Array
+from detector.model.labels import choose_labels, label_lists
+from detector.model.modelfile import ModelFile, read_model_file
+
+RuntimeName = Literal["ai-edge-litert", "tflite-runtime"]
+
+MIN_WINDOW_SAMPLES = SAMPLE_RATE_HZ // 100
+"""A shorter input, 10 ms, is no waveform."""
+
+_Interpreter = Any  # neither package has types
+
+
+def _import_litert() -> _Interpreter:
+    """Import only when a model is loaded: it is heavy, and one of the two is enough."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter
+
+
+def _import_tflite() -> _Interpreter:
+    from tflite_runtime.interpreter import Interpreter
+
+    return Interpreter
+
+
+_RUNTIMES: Mapping[RuntimeName, Callable[[], _Interpreter]] = {
+    "ai-edge-litert": _import_litert,
+    "tflite-runtime": _import_tflite,
+}
+"""In order of preference: the first is several times as fast and checks what it loads."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeInfo:
+    """An interpreter package that is installed and can be imported."""
+
+    name: RuntimeName
+    version: str
+
+
+def available_runtimes() -> list[RuntimeInfo]:
+    """Interpreters of this machine, the preferred one first. Imports them."""
+    found = []
+    for name, load in _RUNTIMES.items():
+        try:
+            load()
+        except ImportError:
+            continue
+        found.append(RuntimeInfo(name, _version(name)))
+    return found
+
+
+class Classifier:
+    """A TFLite model that turns one window of sound into one score per class.
+
+    Not safe to share: one thread owns it.  ``runtime`` and ``threads`` are as in the ``model``
+    section of the configuration; ``sha256``, where given, is the only content accepted.
+
+    Raises ModelError where no runtime is installed or the file cannot be read, is damaged, is no
+    waveform classifier, or has no label for each of its classes.
+    """
+
+    def __init__(
+        self, path: Path, *, runtime: str = "auto", threads: int = 1, sha256: str | None = None
+    ) -> None:
+        file = read_model_file(path, sha256=sha256)
+        lists = label_lists(path, file.content)
+        self._path = path
+        self._content_hash = file.sha256
+        self._runtime_name, interpreter_class = _choose_runtime(runtime)
+        self._interpreter = _load(file, self._runtime_name, interpreter_class, threads)
+        self._input, self._output = _signature(path, self._interpreter)
+        self._labels = choose_labels(path, lists, self._output.length)
+
+    @property
+    def window_samples(self) -> int:
+        """Length of the window it looks at, 16 kHz mono."""
+        return self._input.length
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names, index = column of the scores."""
+        return self._labels
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the model file, hexadecimal."""
+        return self._content_hash
+
+    @property
+    def runtime_name(self) -> RuntimeName:
+        """The package that runs it."""
+        return self._runtime_name
+
+    def scores(self, window: Samples) -> Array:
+        """Score one window, shape (window_samples,); a new array of shape (classes,).
+
+        Raises ModelError where the interpreter fails.
+        """
+        try:
+            self._interpreter.set_tensor(self._input.index, window.reshape(self._input.shape))
+            self._interpreter.invoke()
+            scores: Array = self._interpreter.get_tensor(self._output.index)
+        except RuntimeError as error:
+            raise ModelError(f"{self._path}: the model failed: {_one_line(error)}") from error
+        return scores.reshape(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Vector:
+    """A float32 tensor of shape (n,) or (1, n)."""
+
+    index: int
+    shape: tuple[int, ...]
+
+    @property
+    def length(self) -> int:
+        return self.shape[-1]
+
+
+def _choose_runtime(wanted: str) -> tuple[RuntimeName, _Interpreter]:
+    reasons = []
+    for name, load in _RUNTIMES.items():
+        if wanted not in ("auto", name):
+            continue
+        try:
+            return name, load()
+        except ImportError as error:
+            reasons.append(f"{name}: {_one_line(error)}")
+    package = "ai-edge-litert" if wanted == "auto" else wanted
+    raise ModelError(
+        f"no TFLite interpreter for model.runtime {wanted} ({'; '.join(reasons)}); "
+        f"install one: pip install {package}"
+    )
+
+
+def _load(
+    file: ModelFile, runtime: RuntimeName, interpreter_class: _Interpreter, threads: int
+) -> _Interpreter:
+    try:
+        interpreter = interpreter_class(model_content=file.content, num_threads=threads)
+        interpreter.allocate_tensors()
+    except (SystemError, AttributeError, ImportError) as error:
+        raise ModelError(_misfit_line(file.path, runtime, error)) from error
+    except (ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"{file.path}: {runtime} cannot load the model, it is damaged or made for a newer "
+            f"runtime: {_one_line(error)}"
+        ) from error
+    return interpreter
+
+
+def _misfit_line(path: Path, runtime: RuntimeName, error: Exception) -> str:
+    """Say what is behind the error of a runtime that does not fit its surroundings.
+
+    tflite-runtime was built for NumPy 1; with NumPy 2 it can be imported, and then fails with
+    a SystemError or an AttributeError that does not say why.
+    """
+    if runtime == "tflite-runtime" and int(np.__version__.split(".")[0]) >= 2:
+        return (
+            f"tflite-runtime does not work with NumPy {np.__version__}: "
+            'pip install "numpy<2", or install ai-edge-litert'
+        )
+    return f"{path}: {runtime} cannot load the model: {_one_line(error)}"
+
+
+def _signature(path: Path, interpreter: _Interpreter) -> tuple[_Vector, _Vector]:
+    """Input and output of a waveform classifier. Raises ModelError for any other model."""
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    window, scores = _as_vector(inputs), _as_vector(outputs)
+    if window is None or scores is None or window.length < MIN_WINDOW_SAMPLES:
+        raise ModelError(
+            f"{path}: not a waveform classifier: it takes {_describe(inputs)} and gives "
+            f"{_describe(outputs)}; one float32 waveform [n] or [1, n] and one float32 vector of "
+            f"scores [k] or [1, k] are needed"
+        )
+    return window, scores
+
+
+def _as_vector(tensors: list[dict[str, Any]]) -> _Vector | None:
+    if len(tensors) != 1 or tensors[0]["dtype"] is not np.float32:
+        return None
+    shape = _shape(tensors[0])
+    if len(shape) not in (1, 2) or min(shape) < 1 or (len(shape) == 2 and shape[0] != 1):
+        return None
+    return _Vector(tensors[0]["index"], shape)
+
+
+def _shape(tensor: dict[str, Any]) -> tuple[int, ...]:
+    """Shape as the file declares it: −1 where it is left open."""
+    return tuple(int(n) for n in tensor["shape_signature"])
+
+
+def _describe(tensors: list[dict[str, Any]]) -> str:
+    each = (f"{np.dtype(tensor['dtype']).name} {list(_shape(tensor))}" for tensor in tensors)
+    return ", ".join(each) or "nothing"
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"  # built by hand, or a distribution's package
+
+
+def _one_line(error: Exception) -> str:
+    """The first line of what an interpreter says, which can run to hundreds."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
