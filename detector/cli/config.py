@@ -50,7 +50,7 @@ def check(arguments: argparse.Namespace) -> int:
     from detector.cli.common import load
     from detector.config.checks import check_classes
     from detector.core.errors import ConfigError
-    from detector.model.interpreter import read_model_labels
+    from detector.model.labels import read_model_labels
     from detector.model.store import find_model
 
     config = load(arguments)

@@ -154,12 +154,14 @@ _MICROPHONE_REMEDY = (
 def _open_microphone(config: "Config") -> Finding:
     from detector.audio.microphone import open_check
     from detector.core.errors import AudioError
+    from detector.core.level import FLOOR_DBFS
+    from detector.service.clock import SystemClock
 
     try:
-        heard = open_check(config.audio)
+        heard = open_check(config.audio, clock=SystemClock())
     except AudioError as error:
         return Finding(Verdict.FAILED, str(error), _MICROPHONE_REMEDY)
-    if heard.is_digital_silence:
+    if heard.level_dbfs <= FLOOR_DBFS:
         remedy = "a hardware mute switch, or a capture volume of zero (alsamixer, F4)"
         return Finding(Verdict.WARNING, f"{heard}: nothing but digital zeros", remedy)
     return Finding(Verdict.OK, str(heard))

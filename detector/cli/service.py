@@ -1,6 +1,7 @@
 """``detector service``: install it on this machine, or remove it."""
 
 import argparse
+import functools
 from pathlib import Path
 
 from detector.cli.common import Subparsers, add_command
@@ -40,12 +41,16 @@ def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
     removing.add_argument("--purge", action="store_true", help="remove configuration and state too")
 
 
+_say = functools.partial(print, flush=True)
+"""Steps stand before what pip and systemd print about them."""
+
+
 def install(arguments: argparse.Namespace) -> int:
     """Install it, saying each step."""
     from detector.service.installer import install as install_it
 
     install_it(
-        say=print,
+        say=_say,
         root=arguments.root,
         instance=arguments.instance,
         dry_run=arguments.dry_run,
@@ -58,7 +63,7 @@ def uninstall(arguments: argparse.Namespace) -> int:
     from detector.service.installer import uninstall as remove_it
 
     remove_it(
-        say=print,
+        say=_say,
         root=arguments.root,
         instance=arguments.instance,
         purge=arguments.purge,

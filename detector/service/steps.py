@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.core.errors import ServiceError
-from detector.service.machine import Machine
+from detector.service.target import Machine
 
 Say = Callable[[str], None]
 """Told every step, a line each."""
@@ -79,9 +79,7 @@ def write(path: Path, text: str, mode: int) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file, for everybody to read, unless it is the same one."""
-    if target.exists() and source.samefile(target):
-        return
+    """Copy a file, for everybody to read."""
     make_folder(target.parent)
     shutil.copyfile(source, target)
     target.chmod(0o644)

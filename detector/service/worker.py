@@ -155,8 +155,8 @@ class Worker:
         now_s = self._clock.monotonic()
         self.statistics.turned_s = now_s
         match item:
-            case End():
-                return False
+            case End(reason):
+                return self._end(reason)
             case None:
                 self._nothing_arrived(now_s)
             case Block():
@@ -164,6 +164,12 @@ class Worker:
             case Gap():
                 self._take_gap(item)
         return True
+
+    def _end(self, reason: str) -> bool:
+        if self._source.live:
+            raise AudioError(f"the microphone cannot be heard any more: {reason}")
+        _log.info("%s", reason)
+        return False
 
     def _serve_requests(self) -> None:
         while True:
