@@ -1,0 +1,96 @@
+"""From a message on a command topic to a command, or a reason why not."""
+
+from collections.abc import Mapping
+
+from detector.alerts.messages import OFF, ON, Topics, threshold_bounds
+from detector.config.schema import SoundConfig
+from detector.core.errors import DetectorError
+from detector.core.events import Command, SetArmed, SetThreshold, TestAlert
+
+MAX_BYTES = 256
+"""No command is longer; whatever is, is a mistake or mischief."""
+
+
+class CommandRefusedError(DetectorError):
+    """A command that is not obeyed, and why."""
+
+
+def parse_command(
+    topic: str, payload: bytes, *, retained: bool, topics: Topics, sounds: Mapping[str, SoundConfig]
+) -> Command | None:
+    """The command in a message; None where the topic is none of the command topics.
+
+    Raises CommandRefusedError for one that is retained (it would be obeyed anew at every
+    connection), too long, malformed, or about a sound that is not listened for.
+    """
+    sound = _threshold_of(topic, topics)
+    if sound is None and topic not in (topics.armed_set, topics.command):
+        return None
+    text = _text(topic, payload, retained=retained)
+    if sound is not None:
+        return SetThreshold(sound, _threshold(topic, text, _known(topic, sound, sounds)))
+    if topic == topics.armed_set:
+        return SetArmed(_switch(topic, text))
+    return _test_alert(topic, text, sounds)
+
+
+def _threshold_of(topic: str, topics: Topics) -> str | None:
+    before, after = topics.threshold_set("\0").split("\0")
+    if not (topic.startswith(before) and topic.endswith(after)):
+        return None
+    return topic[len(before) : -len(after)]
+
+
+def _text(topic: str, payload: bytes, *, retained: bool) -> str:
+    if retained:
+        raise CommandRefusedError(
+            f"{topic}: a retained command is not obeyed; publish it unretained"
+        )
+    if len(payload) > MAX_BYTES:
+        raise CommandRefusedError(
+            f"{topic}: {len(payload)} bytes; a command has at most {MAX_BYTES}"
+        )
+    try:
+        return payload.decode().strip()
+    except UnicodeDecodeError:
+        raise CommandRefusedError(f"{topic}: {payload[:40]!r} is not UTF-8 text") from None
+
+
+def _known(topic: str, sound: str, sounds: Mapping[str, SoundConfig]) -> SoundConfig:
+    if sound not in sounds:
+        names = ", ".join(sounds)
+        raise CommandRefusedError(
+            f"{topic}: {sound[:40]!r} is not listened for; sounds are {names}"
+        )
+    return sounds[sound]
+
+
+def _threshold(topic: str, text: str, sound: SoundConfig) -> float | None:
+    if not text:
+        return None
+    low, high = threshold_bounds(sound)
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise CommandRefusedError(f"{topic}: {text[:40]!r} is not a number from {low} to {high}")
+    return value
+
+
+def _switch(topic: str, text: str) -> bool:
+    if text not in (ON, OFF):
+        raise CommandRefusedError(f"{topic}: {text[:40]!r} is neither ON nor OFF")
+    return text == ON
+
+
+def _test_alert(topic: str, text: str, sounds: Mapping[str, SoundConfig]) -> TestAlert:
+    match text.split():
+        case ["test_alert"]:
+            return TestAlert()
+        case ["test_alert", sound]:
+            _known(topic, sound, sounds)
+            return TestAlert(sound)
+        case _:
+            right = "test_alert or test_alert <sound>"
+            raise CommandRefusedError(f"{topic}: {text[:40]!r} is no command; known is {right}")

@@ -1,0 +1,202 @@
+"""Keeps a connection to the broker: connects, watches, connects anew."""
+
+import logging
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from detector.alerts import broker_errors
+from detector.alerts.credentials import find_password
+from detector.alerts.messages import Message
+from detector.alerts.mqtt import (
+    CONNECT_TIMEOUT_S,
+    FAREWELL_S,
+    Handlers,
+    Session,
+    broker_address,
+    new_client,
+)
+from detector.alerts.pending import NotConnectedError, PendingReceipts
+from detector.alerts.sinks import Receipt, failed
+from detector.config.schema import MqttConfig
+from detector.core.clock import Clock
+from detector.core.errors import DetectorError
+
+_log = logging.getLogger(__name__)
+
+RETRY_DELAYS_S = (2.0, 3.0, 5.0)
+"""Waits between attempts; the last one repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionState:
+    """How it stands with the broker."""
+
+    connected: bool
+    reconnects: int
+    denied: int
+    """Messages refused by the broker's access rules."""
+    last_error: str | None
+    """Why there is no connection; None while there is one, and before the first attempt."""
+
+
+class MqttConnection:
+    """Keeps a connection to the broker, from a thread of its own. Safe from any thread.
+
+    Args:
+        config: The broker; ``host`` must be set.
+        client_id: Must be this program's alone.
+        will: What the broker tells the others when we vanish.
+        handlers: See there.
+        clock: Tells how long a connection lasted.
+        retry_delays_s: Waits between attempts; the last one repeats.
+        environ: Where systemd says that its credentials are.
+    """
+
+    def __init__(
+        self,
+        config: MqttConfig,
+        *,
+        client_id: str,
+        will: Message,
+        handlers: Handlers,
+        clock: Clock,
+        retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._config = config
+        self._client_id = client_id
+        self._will = will
+        self._handlers = handlers
+        self._clock = clock
+        self._retry_delays_s = retry_delays_s
+        self._environ = environ
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._session: Session | None = None
+        self._lock = threading.Lock()
+        self._connections = 0
+        self._denied = 0
+        self._denied_topics: set[str] = set()
+        self._last_error: str | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the broker let us in and everything of ``on_connected`` was said."""
+        session = self._session
+        return session is not None and session.ready
+
+    @property
+    def state(self) -> ConnectionState:
+        """How it stands with the broker."""
+        reconnects = max(0, self._connections - 1)
+        return ConnectionState(self.ready, reconnects, self._denied, self._last_error)
+
+    def start(self) -> None:
+        """Begin to connect, and go on until it works; idempotent, returns at once.
+
+        Raises ConfigError for a missing host or an unusable password file, MqttError for
+        unusable certificates.
+        """
+        if self._thread is not None:
+            return
+        broker_address(self._config)
+        self._new_session()
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="detector-mqtt", daemon=True)
+        self._thread.start()
+
+    def stop(self, farewell: Message | None = None) -> None:
+        """Say farewell, wait a second for its acknowledgement, and disconnect; idempotent."""
+        if self._thread is None:
+            return
+        self._stopping.set()
+        session = self._session
+        if session is not None:
+            if farewell is not None and session.ready:
+                self._say(farewell)
+            session.close()
+        self._thread.join(CONNECT_TIMEOUT_S + FAREWELL_S)
+        if self._thread.is_alive():
+            _log.error("Bug: thread %s did not end", self._thread.name)
+        self._thread = self._session = None
+
+    def publish(self, message: Message) -> Receipt:
+        """Hand a message over; the receipt is done once the broker acknowledged it.
+
+        It fails with DeniedError where the access rules forbid the topic (MQTT 5 only), and with
+        NotConnectedError where there is no connection, or none long enough: nothing is kept for
+        later.
+        """
+        session = self._session
+        if session is None:
+            return failed(NotConnectedError("there was no connection to the broker yet"))
+        return session.publish(message)
+
+    def subscribe(self, topic_filter: str) -> None:
+        """Ask for messages, from within ``on_connected``; the next connection must ask anew."""
+        session = self._session
+        if session is not None and session.accepted:
+            session.client.subscribe(topic_filter, qos=1)
+
+    def _say(self, farewell: Message) -> None:
+        try:
+            self.publish(farewell).result(FAREWELL_S)
+        except (DetectorError, TimeoutError) as error:
+            _log.warning("The broker did not acknowledge our farewell: %s", error)
+
+    def _new_session(self) -> Session:
+        password = find_password(self._config, self._environ)
+        client = new_client(self._config, self._client_id, self._will, password)
+        handlers = Handlers(self._on_connected, self._handlers.on_message)
+        pending = PendingReceipts(self._on_denied)
+        return Session(client, self._config, self._client_id, handlers, pending, self._clock)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            before = self._connections
+            error = self._attempt()
+            if self._stopping.is_set():
+                return
+            self._tell(error)
+            if self._connections > before:
+                failures = 0
+            self._stopping.wait(self._retry_delays_s[min(failures, len(self._retry_delays_s) - 1)])
+            failures += 1
+
+    def _attempt(self) -> str:
+        """Connect until it is over; hand over why."""
+        try:
+            self._session = session = self._new_session()
+            if not self._stopping.is_set():
+                session.run()
+        except DetectorError as error:
+            return str(error)
+        except (OSError, ValueError) as error:
+            return broker_errors.connect_failure(error, broker_address(self._config))
+        except Exception:  # noqa: BLE001 - a defect in one attempt must not end them all
+            _log.exception("Bug in the broker connection")
+            return "a defect of ours; see the log"
+        return session.error or "the connection ended"
+
+    def _tell(self, error: str) -> None:
+        """A new reason is told once; the same again and again would fill the log."""
+        level = logging.DEBUG if error == self._last_error else logging.WARNING
+        _log.log(level, "%s; trying again", error)
+        self._last_error = error
+
+    def _on_connected(self) -> None:
+        self._handlers.on_connected()
+        self._connections += 1
+        self._last_error = None
+        _log.info("Connected to broker %s", broker_address(self._config))
+
+    def _on_denied(self, topic: str) -> None:
+        with self._lock:
+            self._denied += 1
+            new = topic not in self._denied_topics
+            self._denied_topics.add(topic)
+        if new:
+            _log.warning("%s", broker_errors.denial(topic))

@@ -1,0 +1,313 @@
+"""The wire: topics, and what stands in the messages on them.
+
+Only this module and ``homeassistant`` know JSON field names and topics.  Fields are added, never
+renamed; ``event.schema.json`` describes the event and a test freezes it.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from detector.alerts.sinks import Delivery
+from detector.config.schema import SoundConfig
+from detector.core.audio import MicState
+from detector.core.events import Detection, Event, EventKind, Phase
+
+SCHEMA_VERSION = 1
+ONLINE, OFFLINE = "online", "offline"
+ON, OFF = "ON", "OFF"
+ALARMS = ("smoke_alarm", "co_alarm")
+"""Sounds that are told as possible before they are confirmed."""
+
+Payload = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something to publish."""
+
+    topic: str
+    payload: str
+    """Empty and retained: the broker forgets what it kept on the topic."""
+    qos: int = 1
+    retain: bool = False
+    expiry_s: int | None = None
+    """With MQTT 5, seconds after which the broker hands it to nobody any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Every topic of one node, below ``<base_topic>/<node>``."""
+
+    base_topic: str
+    node: str
+
+    def _at(self, path: str) -> str:
+        return f"{self.base_topic}/{self.node}/{path}"
+
+    @property
+    def status(self) -> str:
+        """Whether the process lives: retained, and the last will."""
+        return self._at("status")
+
+    @property
+    def mic_status(self) -> str:
+        """Whether it hears: retained."""
+        return self._at("mic/status")
+
+    @property
+    def event(self) -> str:
+        """Events as they happen: never retained."""
+        return self._at("event")
+
+    @property
+    def backlog(self) -> str:
+        """Events that could not be told in time: never retained."""
+        return self._at("event/backlog")
+
+    @property
+    def level(self) -> str:
+        """Sound level: not retained."""
+        return self._at("level")
+
+    @property
+    def health(self) -> str:
+        """Health: retained."""
+        return self._at("health")
+
+    @property
+    def armed_state(self) -> str:
+        """Whether it listens for sounds: retained."""
+        return self._at("armed/state")
+
+    @property
+    def armed_set(self) -> str:
+        """Command: ON or OFF."""
+        return self._at("armed/set")
+
+    @property
+    def command(self) -> str:
+        """Command: ``test_alert`` or ``test_alert <sound>``."""
+        return self._at("cmd")
+
+    @property
+    def every_threshold_set(self) -> str:
+        """Filter for the threshold commands of all sounds."""
+        return self.threshold_set("+")
+
+    def sound_state(self, sound: str) -> str:
+        """ON while the sound is heard: retained."""
+        return self._at(f"sound/{sound}/state")
+
+    def sound_attributes(self, sound: str) -> str:
+        """What the state rests on: retained."""
+        return self._at(f"sound/{sound}/attributes")
+
+    def threshold_state(self, sound: str) -> str:
+        """The sound's effective threshold: retained."""
+        return self._at(f"sound/{sound}/threshold/state")
+
+    def threshold_set(self, sound: str) -> str:
+        """Command: a threshold, or nothing to take the override back."""
+        return self._at(f"sound/{sound}/threshold/set")
+
+    def retained_of(self, sound: str) -> tuple[str, str, str]:
+        """What the broker keeps of a sound."""
+        return (
+            self.sound_state(sound),
+            self.sound_attributes(sound),
+            self.threshold_state(sound),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttHealth:
+    """How it stands with the broker."""
+
+    connected: bool = False
+    reconnects: int = 0
+    undelivered: int = 0
+    """Events that wait for their acknowledgement."""
+    denied: int = 0
+    """Messages that the broker's access rules refused; MQTT 5 only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How the whole daemon fares. The field names are those of the message."""
+
+    mic_state: MicState
+    mic_detail: str = ""
+    deaf_seconds: Mapping[str, float] = field(default_factory=lambda: {"total": 0.0})
+    """By cause, and their ``total``."""
+    inference_ms_p50: float | None = None
+    inference_ms_p95: float | None = None
+    dropped_windows: int = 0
+    gaps: int = 0
+    gap_seconds: float = 0.0
+    overflows: int = 0
+    mqtt: MqttHealth = field(default_factory=MqttHealth)
+    model: str = ""
+    """Name and the first eight digits of the hash, ``yamnet/10c95ea3``."""
+    runtime: str = ""
+    uptime_s: float = 0.0
+    version: str = ""
+    last_audio_age_s: float | None = None
+    last_error: str | None = None
+    clock_synchronised: bool | None = None
+
+
+def to_json(payload: Payload) -> str:
+    """Strict JSON, compact."""
+    return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def timestamp(moment: datetime | None) -> str | None:
+    """UTC in ISO 8601 with milliseconds, ``2026-11-20T18:21:19.519Z``."""
+    if moment is None:
+        return None
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="milliseconds") + "Z"
+
+
+def number(value: float | None, digits: int = 3) -> float | None:
+    """Rounded; None for what JSON cannot say."""
+    if value is None or not math.isfinite(value):
+        return None
+    return round(value, digits) + 0.0  # no minus before a zero
+
+
+def event_type(event: Event) -> str:
+    """What Home Assistant knows the event by."""
+    if event.kind is not EventKind.SOUND:
+        return event.kind.value
+    suffix = {
+        Phase.POSSIBLE: "_possible",
+        Phase.ONSET: "",
+        Phase.UPDATE: "_updated",  # nothing makes these yet, so none is announced
+        Phase.OFFSET: "_ended",
+    }
+    return f"{event.sound}{suffix[event.phase]}"
+
+
+def event_types(sounds: Iterable[str]) -> list[str]:
+    """Every event type that these sounds can bring, each once."""
+    types: list[str] = []
+    for sound in sounds:
+        possible = [f"{sound}_possible"] if sound in ALARMS else []
+        types += [*possible, sound, f"{sound}_ended"]
+    types += [kind.value for kind in EventKind if kind is not EventKind.SOUND]
+    return list(dict.fromkeys(types))
+
+
+def event_payload(event: Event) -> Payload:
+    """The immutable body of an event, as event.schema.json has it."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "event_type": event_type(event),
+        "id": event.id,
+        "kind": event.kind.value,
+        "phase": event.phase.value,
+        "sound": event.sound,
+        "node": event.node,
+        "urgency": event.urgency.value,
+        "onset": timestamp(event.onset_utc),
+        "offset": timestamp(event.offset_utc),
+        "duration_s": _duration_s(event),
+        **_detection_fields(event.detection),
+        "latency_ms": number(event.latency_ms, 1),
+        "test": event.test,
+        "reason": event.reason,
+        "clock_synchronised": event.clock_synchronised,
+    }
+
+
+def delivery_payload(delivery: Delivery) -> Payload:
+    """The body, and how late it comes where it comes late."""
+    body = event_payload(delivery.event)
+    if delivery.late or delivery.backlog:
+        body |= {"late": True, "age_s": number(max(0.0, delivery.age_s), 1)}
+    return body
+
+
+def _duration_s(event: Event) -> float | None:
+    """On the source's clock: the wall clock may have jumped meanwhile."""
+    return None if event.offset_s is None else number(max(0.0, event.offset_s - event.onset_s))
+
+
+def _detection_fields(detection: Detection | None) -> Payload:
+    if detection is None:
+        names = ("probability", "peak_probability", "threshold", "calibrated")
+        return dict.fromkeys(names) | {"classes": [], "level_dbfs": None}
+    best = detection.classes[:3]
+    return {
+        "probability": number(detection.probability, 4),
+        "peak_probability": number(detection.peak_probability, 4),
+        "threshold": number(detection.threshold, 4),
+        "calibrated": detection.calibrated,
+        "classes": [{"class": c.name, "score": number(c.score, 4)} for c in best],
+        "level_dbfs": number(detection.level_dbfs, 1),
+    }
+
+
+def attributes_payload(event: Event) -> Payload:
+    """What a sound's state rests on, beside the state in Home Assistant."""
+    body = event_payload(event)
+    kept = ("probability", "peak_probability", "threshold", "calibrated", "classes", "level_dbfs")
+    return {
+        "event_id": event.id,
+        "started_at": body["onset"],
+        "ended_at": body["offset"],
+        "duration_s": body["duration_s"],
+        **{name: body[name] for name in kept},
+        "urgency": body["urgency"],
+        "test": event.test,
+    }
+
+
+def level_payload(rms_dbfs: float, peak_dbfs: float) -> Payload:
+    """The sound level."""
+    return {"rms_dbfs": number(rms_dbfs, 1), "peak_dbfs": number(peak_dbfs, 1)}
+
+
+def health_payload(health: Health) -> Payload:
+    """Every field of Health, under its own name."""
+    body = asdict(health)
+    body["mic_state"] = health.mic_state.value
+    body["deaf_seconds"] = {cause: number(s, 1) for cause, s in health.deaf_seconds.items()}
+    for name, value in body.items():
+        if isinstance(value, float):
+            body[name] = number(value)
+    return body
+
+
+def sound_messages(topics: Topics, event: Event) -> tuple[Message, ...]:
+    """A sound's attributes and state after an event; nothing where the event changes neither.
+
+    Attributes come first, so that they stand when the state calls an automation.
+    """
+    heard = {Phase.ONSET: ON, Phase.OFFSET: OFF}.get(event.phase)
+    tells = event.kind in (EventKind.SOUND, EventKind.TEST_ALERT)
+    if event.sound is None or heard is None or not tells:
+        return ()
+    attributes = to_json(attributes_payload(event))
+    return (
+        Message(topics.sound_attributes(event.sound), attributes, qos=0, retain=True),
+        Message(topics.sound_state(event.sound), heard, retain=True),
+    )
+
+
+def event_message(topics: Topics, delivery: Delivery, expiry_s: int) -> Message:
+    """The event, on the live topic or on the backlog."""
+    payload = to_json(delivery_payload(delivery))
+    if delivery.backlog:
+        return Message(topics.backlog, payload)
+    return Message(topics.event, payload, expiry_s=expiry_s)
+
+
+def threshold_bounds(sound: SoundConfig) -> tuple[float, float]:
+    """What may be set over MQTT: 0.05 … 0.99, wider only where the configuration went wider."""
+    return min(0.05, sound.threshold), max(0.99, sound.threshold)

@@ -1,0 +1,313 @@
+"""The sink that tells Home Assistant, and everybody else on the broker."""
+
+import json
+import logging
+import os
+import random
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+
+from detector.alerts import homeassistant
+from detector.alerts.board import StateBoard, clearing
+from detector.alerts.commands import CommandRefusedError, parse_command
+from detector.alerts.connection import RETRY_DELAYS_S, ConnectionState, MqttConnection
+from detector.alerts.homeassistant import DeviceInfo
+from detector.alerts.messages import (
+    OFFLINE,
+    ONLINE,
+    Health,
+    Message,
+    Payload,
+    Topics,
+    event_message,
+    level_payload,
+    to_json,
+)
+from detector.alerts.mqtt import Handlers
+from detector.alerts.sinks import Delivery, Receipt, UndeliverableError
+from detector.config.schema import MqttConfig, SoundConfig
+from detector.core.clock import Clock
+from detector.core.events import Command, Event, EventKind, Phase
+
+_log = logging.getLogger(__name__)
+
+MAX_BIRTH_DELAY_S = 5.0
+"""Home Assistant asks that devices do not all answer its birth message at once."""
+
+
+class MqttSink:
+    """Tells events and states over MQTT, and hands commands to the service. Safe from any thread.
+
+    Args:
+        config: The broker.
+        node: This listener's name in topics and ids.
+        name: The device's name in Home Assistant.
+        area: The room that Home Assistant should suggest; empty for none.
+        sounds: What is listened for; those not enabled are left out.
+        device: What Home Assistant shows of the device.
+        on_command: Takes a command and who gave it; called on paho's thread, must not block.
+        clock: Tells how long a connection lasted.
+        known_sounds: Names that were announced by an earlier run: those that are gone are removed
+            from Home Assistant even where the broker does not let us read our own discovery.
+        environ: Where systemd says that its credentials are.
+        birth_delay_s: Seconds to wait after Home Assistant's birth message.
+        retry_delays_s: See MqttConnection.
+    """
+
+    name = "MQTT"
+
+    def __init__(
+        self,
+        config: MqttConfig,
+        *,
+        node: str,
+        name: str,
+        area: str,
+        sounds: Mapping[str, SoundConfig],
+        device: DeviceInfo,
+        on_command: Callable[[Command, str], None],
+        clock: Clock,
+        known_sounds: Iterable[str] = (),
+        environ: Mapping[str, str] = os.environ,
+        birth_delay_s: Callable[[], float] = lambda: random.uniform(0.0, MAX_BIRTH_DELAY_S),  # noqa: S311 - no secret
+        retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
+    ) -> None:
+        self._config = config
+        self._device_name, self._area, self._device = name, area, device
+        self._on_command = on_command
+        self._birth_delay_s = birth_delay_s
+        self._topics = Topics(config.base_topic, node)
+        self._discovery_topic = homeassistant.discovery_topic(config.discovery_prefix, node)
+        self._sounds = _enabled(sounds)
+        self._board = StateBoard(self._topics, self._sounds)
+        self._orphans = homeassistant.orphans_of(known_sounds, self._discovery())
+        self._telling = threading.RLock()
+        """Held from a change of state until paho has it, so that no older value overtakes."""
+        self._birth: threading.Timer | None = None
+        self._leaving = False
+        self._refused = 0
+        self._connection = MqttConnection(
+            config,
+            client_id=f"detector-{node}",
+            will=self._status(OFFLINE),
+            handlers=Handlers(self._on_connected, self._on_message),
+            clock=clock,
+            retry_delays_s=retry_delays_s,
+            environ=environ,
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether the broker is there and has been told everything."""
+        return self._connection.ready
+
+    @property
+    def state(self) -> ConnectionState:
+        """How it stands with the broker."""
+        return self._connection.state
+
+    @property
+    def refused_commands(self) -> int:
+        """Commands that were not obeyed."""
+        return self._refused
+
+    def start(self) -> None:
+        """Begin to connect; idempotent, returns at once. Raises as MqttConnection.start does."""
+        self._leaving = False
+        self._connection.start()
+
+    def stop(self) -> None:
+        """Say that we are offline, and disconnect; idempotent. Flush the outbox before."""
+        with self._telling:
+            self._leaving = True
+            if self._birth is not None:
+                self._birth.cancel()
+        self._connection.stop(farewell=self._status(OFFLINE))
+
+    def observe(self, event: Event) -> None:
+        """Remember the sound's state, so that a later connection begins with the truth."""
+        with self._telling:
+            self._board.note(event)
+
+    def deliver(self, delivery: Delivery) -> Receipt:
+        """Publish the sound's attributes and state, then the event.
+
+        What goes to the backlog changes no state: it is history.  The end of a test alert changes
+        the state only: its one event was at its beginning.
+        """
+        event = delivery.event
+        with self._telling:
+            messages = [] if delivery.backlog else list(self._board.messages_for(event))
+            if not (event.kind is EventKind.TEST_ALERT and event.phase is Phase.OFFSET):
+                expiry_s = round(self._config.late_after_seconds)
+                messages.append(event_message(self._topics, delivery, expiry_s))
+            return _all_of([self._connection.publish(message) for message in messages])
+
+    def set_threshold(self, sound: str, value: float) -> None:
+        """Tell a sound's effective threshold."""
+        with self._telling:
+            self._connection.publish(self._board.set_threshold(sound, value))
+
+    def set_armed(self, *, armed: bool) -> None:
+        """Tell whether we listen for sounds."""
+        with self._telling:
+            self._connection.publish(self._board.set_armed(armed=armed))
+
+    def set_microphone(self, *, available: bool) -> None:
+        """Tell whether we hear."""
+        with self._telling:
+            self._connection.publish(self._board.set_microphone(available=available))
+
+    def set_health(self, health: Health) -> None:
+        """Tell how we fare; Home Assistant forgets it after three minutes."""
+        with self._telling:
+            self._connection.publish(self._board.set_health(health))
+
+    def set_level(self, rms_dbfs: float, peak_dbfs: float) -> None:
+        """Tell the sound level; Home Assistant forgets it after half a minute."""
+        payload = to_json(level_payload(rms_dbfs, peak_dbfs))
+        self._connection.publish(Message(self._topics.level, payload, qos=0))
+
+    def update_sounds(self, sounds: Mapping[str, SoundConfig]) -> None:
+        """Listen for other sounds: those that went leave Home Assistant and the broker.
+
+        Sounds that stay keep their state and threshold; new ones begin with the configured one.
+        """
+        with self._telling:
+            previous = self._discovery()
+            self._sounds = _enabled(sounds)
+            self._orphans |= homeassistant.orphans(previous, self._discovery())
+            self._orphans = {k: p for k, p in self._orphans.items() if self._is_orphan(k)}
+            self._board.update_sounds(self._sounds)
+            if self._connection.ready:
+                self._announce()
+
+    def _is_orphan(self, key: str) -> bool:
+        return key not in self._discovery()["cmps"]
+
+    def _status(self, text: str) -> Message:
+        return Message(self._topics.status, text, retain=True)
+
+    def _discovery(self) -> Payload:
+        return homeassistant.discovery_payload(
+            self._topics,
+            name=self._device_name,
+            area=self._area,
+            sounds=self._sounds,
+            device=self._device,
+        )
+
+    def _on_connected(self) -> None:
+        with self._telling:
+            for topic in self._subscriptions():
+                self._connection.subscribe(topic)
+            self._announce()
+
+    def _subscriptions(self) -> list[str]:
+        topics = [self._topics.armed_set, self._topics.every_threshold_set, self._topics.command]
+        if self._config.discovery:
+            topics += [self._config.birth_topic, self._discovery_topic]
+        return topics
+
+    def _announce(self) -> None:
+        """Discovery, then every state, and only then that we are online: nothing stale flashes."""
+        self._tell_discovery()
+        for message in self._board.all_messages():
+            self._connection.publish(message)
+        self._connection.publish(self._status(ONLINE))
+
+    def _tell_discovery(self) -> None:
+        """Take orphans away first, with a message of its own; then announce what there is."""
+        gone, self._orphans = self._orphans, {}
+        if gone:
+            _log.info("Removing what is no longer configured: %s", ", ".join(sorted(gone)))
+        if self._config.discovery:
+            payload = self._discovery()
+            if gone:
+                self._publish_payload(homeassistant.removal_payload(payload, gone))
+            self._publish_payload(payload)
+        for message in clearing(self._topics, homeassistant.sounds_of(gone)):
+            self._connection.publish(message)
+
+    def _publish_payload(self, payload: Payload) -> None:
+        prefix, node = self._config.discovery_prefix, self._topics.node
+        self._connection.publish(homeassistant.discovery_message(prefix, node, payload))
+
+    def _on_message(self, topic: str, payload: bytes, retained: bool) -> None:  # noqa: FBT001 - as called
+        if topic == self._discovery_topic:
+            if retained:  # the others are our own, coming back
+                self._on_previous_discovery(payload)
+        elif topic == self._config.birth_topic:
+            if payload == ONLINE.encode() and not retained:
+                self._on_birth()
+        else:
+            self._on_command_message(topic, payload, retained=retained)
+
+    def _on_previous_discovery(self, text: bytes) -> None:
+        """What an earlier run left on the broker; it came before what we have just published."""
+        try:
+            previous = json.loads(text)
+        except ValueError:
+            _log.warning("%s held no JSON; it is overwritten", self._discovery_topic)
+            return
+        with self._telling:
+            self._orphans |= homeassistant.orphans(previous, self._discovery())
+            if self._orphans:
+                self._tell_discovery()
+
+    def _on_birth(self) -> None:
+        if self._birth is not None and self._birth.is_alive():
+            return
+        self._birth = threading.Timer(self._birth_delay_s(), self._on_birth_over)
+        self._birth.name, self._birth.daemon = "detector-birth", True
+        self._birth.start()
+
+    def _on_birth_over(self) -> None:
+        with self._telling:
+            if self._connection.ready and not self._leaving:
+                _log.info("Home Assistant has started; telling it everything")
+                self._announce()
+
+    def _on_command_message(self, topic: str, payload: bytes, *, retained: bool) -> None:
+        try:
+            command = parse_command(
+                topic, payload, retained=retained, topics=self._topics, sounds=self._sounds
+            )
+        except CommandRefusedError as error:
+            self._refused += 1
+            _log.warning("Command refused: %s", error)
+            return
+        if command is not None:
+            self._on_command(command, "MQTT")
+
+
+def _enabled(sounds: Mapping[str, SoundConfig]) -> dict[str, SoundConfig]:
+    return {name: sound for name, sound in sounds.items() if sound.enabled}
+
+
+def _all_of(receipts: Sequence[Receipt]) -> Receipt:
+    """Done when all are; fails with the first failure, final ones last.
+
+    So an event that did get through is not told twice because the access rules forbid its state.
+    """
+    together: Receipt = Future()
+    open_receipts = len(receipts)
+    lock = threading.Lock()
+
+    def settled(_: Receipt) -> None:
+        nonlocal open_receipts
+        with lock:
+            open_receipts -= 1
+            if open_receipts:
+                return
+        errors = [error for r in receipts if (error := r.exception()) is not None]
+        errors.sort(key=lambda error: isinstance(error, UndeliverableError))
+        if errors:
+            together.set_exception(errors[0])
+        else:
+            together.set_result(None)
+
+    for receipt in receipts:
+        receipt.add_done_callback(settled)
+    return together

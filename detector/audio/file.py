@@ -1,0 +1,161 @@
+"""Audio files: WAV, FLAC, OGG and MP3, decoded block by block."""
+
+import re
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.audio.mixing import Channel
+from detector.audio.pulled import Format, PulledSource, Sleep
+from detector.core.audio import End
+from detector.core.clock import Clock
+from detector.core.errors import AudioError
+
+if TYPE_CHECKING:
+    from soundfile import SoundFile
+
+_UNKNOWN_FRAMES = 2**62
+"""libsndfile says 2**63 − 1 for a stream that was written without knowing its length."""
+_UNKNOWN_WAV_BYTES = 0x7FFFFFFF
+"""From here on, a WAV's size stands for "until the end" (ffmpeg and sox write it into pipes)."""
+_SHORT_WAV = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
+"""libsndfile's note on a WAV whose header promises more than there is."""
+_TOLERANCE_SECONDS = 0.2
+"""MP3's padding makes its length a little vague."""
+
+
+class FileSource(PulledSource):
+    """Plays an audio file of any rate and number of channels, in bounded memory.
+
+    Args:
+        path: The file.
+        realtime: At its own pace (true) or as fast as it is read (false).
+        channel: Which channel to hear.
+        clock: The pace.
+        sleep: Waits for seconds; default: until ``stop`` at the latest.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        realtime: bool,
+        channel: Channel,
+        clock: Clock,
+        sleep: Sleep | None = None,
+    ) -> None:
+        super().__init__(str(path), channel=channel, realtime=realtime, clock=clock, sleep=sleep)
+        self._path = path
+        self._file: SoundFile | None = None
+        self._damaged = False
+
+    @property
+    def duration_s(self) -> float:
+        """Its length in seconds, as it says itself; where it does not, as far as it was heard."""
+        if self._file is None:
+            return 0.0
+        told = self._file.frames < _UNKNOWN_FRAMES
+        return float((self._file.frames if told else self._pulled_frames) / self._file.samplerate)
+
+    def _open(self) -> Format:
+        _check_readable(self._path)
+        self._file = file = _decode(self._path)
+        if file.frames == 0:
+            raise AudioError(f"{self._path} holds no audio")
+        return Format(int(file.samplerate), int(file.channels))
+
+    def _pull(self, count: int, timeout_s: float) -> NDArray[Any]:
+        del timeout_s  # a file is there at once
+        file = self._opened
+        frames: NDArray[Any] = np.zeros((0, file.channels), np.float32)
+        try:
+            frames = file.read(count, dtype="float32", always_2d=True)
+        except RuntimeError:  # LibsndfileError is one
+            self._damaged = True
+        return frames
+
+    def _end(self) -> End:
+        heard_s = self._pulled_frames / self._opened.samplerate
+        promised_s = _promised_seconds(self._opened, self._path) or heard_s
+        if self._damaged or promised_s - heard_s > _TOLERANCE_SECONDS:
+            raise AudioError(
+                f"{self._path} is damaged or truncated: it ends after {heard_s:.1f} s of "
+                f"{promised_s:.1f} s"
+            )
+        return End()
+
+    def _close(self) -> None:
+        super()._close()
+        if self._file is not None:
+            self._file.close()
+
+    @property
+    def _opened(self) -> "SoundFile":
+        if self._file is None:
+            raise RuntimeError("read before start")
+        return self._file
+
+
+def _check_readable(path: Path) -> None:
+    """Raise AudioError with the operating system's reason, which libsndfile would hide."""
+    try:
+        found = path.stat()
+        if stat.S_ISREG(found.st_mode):
+            path.open("rb").close()
+    except OSError as error:
+        raise AudioError(f"{path} cannot be opened: {error.strerror}") from error
+    if stat.S_ISDIR(found.st_mode):
+        raise AudioError(f"{path} is a directory, not an audio file")
+    if not stat.S_ISREG(found.st_mode):
+        raise AudioError(f"{path} is not a file; what is piped in is heard with source: stdin")
+    if found.st_size == 0:
+        raise AudioError(f"{path} is empty: 0 bytes")
+
+
+def _decode(path: Path) -> "SoundFile":
+    try:
+        import soundfile
+    except OSError as error:
+        raise AudioError(
+            "the library that decodes audio files is missing: apt install libsndfile1"
+        ) from error
+
+    class Forward(soundfile.SoundFile):  # type: ignore[misc, unused-ignore] # it has no types
+        """Never seeks: soundfile would after each read, and lose the end of a streamed FLAC."""
+
+        def seekable(self) -> bool:
+            return False
+
+    try:
+        return Forward(str(path))
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            f"{path} cannot be decoded: it is not WAV, FLAC, OGG or MP3, or it is damaged"
+        ) from error
+
+
+def _promised_seconds(file: "SoundFile", path: Path) -> float | None:
+    """How long the file says it is; None where it does not say, or only guesses."""
+    frames = float(file.frames)
+    if frames >= _UNKNOWN_FRAMES or (file.format == "MP3" and not _counts_itself(path)):
+        return None
+    short = _SHORT_WAV.search(file.extra_info)
+    if short is not None and int(short[1]) < _UNKNOWN_WAV_BYTES:
+        frames *= int(short[1]) / max(1, int(short[2]))
+    return frames / float(file.samplerate)
+
+
+def _counts_itself(path: Path) -> bool:
+    """Whether an MP3 has the header that tells its length; without it the length is a guess."""
+    with path.open("rb") as file:
+        head = file.read(10)
+        # An ID3 tag comes first; its size is written seven bits to the byte.
+        tagged = head[:3] == b"ID3" and len(head) == 10
+        file.seek(
+            10 + sum(b << (7 * (9 - i)) for i, b in enumerate(head) if i > 5) if tagged else 0
+        )
+        start = file.read(256)
+    return b"Xing" in start or b"Info" in start

@@ -1,0 +1,205 @@
+"""Whether a microphone really hears: a small state machine, fed with audio and its absence."""
+
+from collections import deque
+from collections.abc import Mapping
+from enum import Enum, auto
+from types import MappingProxyType
+
+import numpy as np
+
+from detector.core.audio import SAMPLE_RATE_HZ, MicState, Samples
+from detector.core.level import rms_dbfs
+
+PIECE_SECONDS = 0.1
+"""Audio is judged in pieces of this length, whatever the length of the blocks."""
+STALLED_AFTER_S = 10.0
+ZEROS_AFTER_S = 10.0
+QUIET_AFTER_S = 30.0
+STUCK_AFTER_S = 10.0
+CLIPPING_SPAN_S = 10.0
+GOOD_AFTER_S = 1.0
+GATED_ZEROS_AFTER_S = 300.0
+"""Zeros from a microphone that is known to gate its noise: a quiet night must not be a fault."""
+
+QUIET_DBFS = -90.0
+FULL_SCALE = 0.99
+CLIPPED_SHARE = 0.01
+SAME_WITHIN = 1e-5
+"""Pieces differ by less where a buffer repeats; a third of what 16 bits can tell apart."""
+LONGEST_LOOP_PIECES = 10
+GATE_SHORTEST_S = 0.3
+GATE_TIMES = 5
+
+_PIECE_SAMPLES = round(PIECE_SECONDS * SAMPLE_RATE_HZ)
+_DEAF = (MicState.MISSING, MicState.STALLED, MicState.SILENT, MicState.STUCK)
+
+
+class _Kind(Enum):
+    ZEROS = auto()
+    QUIET = auto()
+    STUCK = auto()
+    AUDIBLE = auto()
+
+
+class Liveness:
+    """Tells a microphone's state from what it delivers. Owned by one thread.
+
+    ========  ==========================================================  ====================
+    state     entered when                                                left when
+    ========  ==========================================================  ====================
+    missing   at first, and at once when the source says it is away       1 s of audible sound
+    stalled   no block for 10 s                                           1 s of audible sound
+    silent    exact zeros for 10 s, or below −90 dBFS for 30 s; 300 s     1 s of audible sound
+              each where the microphone gates its noise
+    stuck     one constant value, or a loop of up to 1 s, for 10 s        1 s of audible sound
+    clipping  more than 1 % of 10 s at full scale                         1 s without
+    ok        any of the last column                                      any of the middle one
+    ========  ==========================================================  ====================
+
+    *Audible* is all that is neither quiet nor stuck.  Each state can also turn straight into
+    another.  A microphone *gates* when it gives exact zeros in quiet rooms; it is taken for one
+    after 5 runs of zeros of 0.3 s to 10 s that ended by themselves.  ``muted`` is not told here.
+
+    Deaf seconds count from the beginning of what was noticed: a microphone that is found silent
+    has been deaf for those 10 s already.
+
+    Args:
+        gates_noise: What an earlier run learnt of this microphone.
+    """
+
+    def __init__(self, *, gates_noise: bool = False) -> None:
+        self.gates_noise = gates_noise
+        """Whether this microphone is known to give exact zeros in a quiet room."""
+        self._state = MicState.MISSING
+        self._deaf_s = dict.fromkeys(_DEAF, 0.0)
+        self._last_fed_s: float | None = None
+        self._last_block_s: float | None = None
+        self._left_over: Samples = np.zeros(0, np.float32)
+        self._earlier: deque[Samples] = deque(maxlen=LONGEST_LOOP_PIECES)
+        self._clipped: deque[float] = deque(maxlen=_pieces(CLIPPING_SPAN_S))
+        self._runs = dict.fromkeys(_Kind, 0)  # pieces in a row
+        self._unclipped = 0
+        self._gated_times = 0
+
+    @property
+    def state(self) -> MicState:
+        """The state as of what was fed last."""
+        return self._state
+
+    @property
+    def deaf_seconds(self) -> Mapping[MicState, float]:
+        """Seconds in which nothing could be heard, by cause: missing, stalled, silent, stuck."""
+        return MappingProxyType(self._deaf_s)
+
+    def block(self, samples: Samples, now_s: float) -> MicState:
+        """A block came, shape (n,) of any length."""
+        audio = np.concatenate((self._left_over, samples))
+        count = len(audio) // _PIECE_SAMPLES
+        self._left_over = audio[count * _PIECE_SAMPLES :]
+        self._last_block_s = now_s
+        if count:
+            piece_s = self._elapsed(now_s) / count
+            for piece in audio[: count * _PIECE_SAMPLES].reshape(count, _PIECE_SAMPLES):
+                self._judge(piece, piece_s)
+        return self._state
+
+    def no_block(self, now_s: float) -> MicState:
+        """No block came lately, though the source says that it is there."""
+        self._count_deaf(self._elapsed(now_s))
+        if self._last_block_s is None:
+            self._last_block_s = now_s  # the device was opened just now
+        since_s = now_s - self._last_block_s
+        if since_s >= STALLED_AFTER_S:
+            self._enter(MicState.STALLED, since_s)
+        return self._state
+
+    def unavailable(self, now_s: float) -> MicState:
+        """The source says that the device is away."""
+        self._enter(MicState.MISSING, 0.0)
+        self._count_deaf(self._elapsed(now_s))
+        self._last_block_s = None
+        return self._state
+
+    def _elapsed(self, now_s: float) -> float:
+        """Seconds since this was last asked."""
+        before_s, self._last_fed_s = self._last_fed_s, now_s
+        return 0.0 if before_s is None else now_s - before_s
+
+    def _count_deaf(self, seconds: float) -> None:
+        if self._state in self._deaf_s:
+            self._deaf_s[self._state] += seconds
+
+    def _enter(self, state: MicState, deaf_already_s: float) -> None:
+        if state is self._state:
+            return
+        if self._state not in self._deaf_s and state in self._deaf_s:
+            self._deaf_s[state] += deaf_already_s
+        self._state = state
+        self._runs = dict.fromkeys(_Kind, 0)
+        self._clipped.clear()
+
+    def _judge(self, piece: Samples, piece_s: float) -> None:
+        kind = self._kind(piece)
+        if kind is not _Kind.AUDIBLE:
+            self._count_deaf(piece_s)
+        self._earlier.append(piece)
+        self._count(kind, piece)
+        recovered = self._unclipped if self._state is MicState.CLIPPING else self._runs[kind]
+        if kind is _Kind.AUDIBLE and recovered >= _pieces(GOOD_AFTER_S):
+            self._enter(MicState.OK, 0.0)
+        self._find_fault()
+
+    def _kind(self, piece: Samples) -> _Kind:
+        if not piece.any():
+            return _Kind.ZEROS
+        offset = np.mean(piece)  # many microphones have one; it is no sound
+        if np.ptp(piece) < SAME_WITHIN and abs(offset) >= SAME_WITHIN:
+            return _Kind.STUCK
+        if rms_dbfs(piece - offset) < QUIET_DBFS:
+            return _Kind.QUIET
+        if any(_same(piece, other) for other in self._earlier):
+            return _Kind.STUCK
+        return _Kind.AUDIBLE
+
+    def _count(self, kind: _Kind, piece: Samples) -> None:
+        if kind is not _Kind.ZEROS:
+            self._learn_gate(self._runs[_Kind.ZEROS])
+        # Zeros are quiet too: a microphone may waver between the two.
+        going_on = {_Kind.ZEROS, _Kind.QUIET} if kind is _Kind.ZEROS else {kind}
+        self._runs = {each: self._runs[each] + 1 if each in going_on else 0 for each in _Kind}
+        share = float(np.mean(np.abs(piece) >= FULL_SCALE))
+        self._clipped.append(share)
+        self._unclipped = 0 if share > CLIPPED_SHARE else self._unclipped + 1
+
+    def _learn_gate(self, zero_pieces: int) -> None:
+        """A run of zeros has ended."""
+        if _pieces(GATE_SHORTEST_S) <= zero_pieces < _pieces(ZEROS_AFTER_S):
+            self._gated_times += 1
+            self.gates_noise = self.gates_noise or self._gated_times >= GATE_TIMES
+
+    def _find_fault(self) -> None:
+        zeros_after_s = GATED_ZEROS_AFTER_S if self.gates_noise else ZEROS_AFTER_S
+        quiet_after_s = GATED_ZEROS_AFTER_S if self.gates_noise else QUIET_AFTER_S
+        limits = (
+            (_Kind.ZEROS, zeros_after_s, MicState.SILENT),
+            (_Kind.QUIET, quiet_after_s, MicState.SILENT),
+            (_Kind.STUCK, STUCK_AFTER_S, MicState.STUCK),
+        )
+        for kind, limit_s, state in limits:
+            if self._runs[kind] >= _pieces(limit_s):
+                self._enter(state, self._runs[kind] * PIECE_SECONDS)
+        full = len(self._clipped) == self._clipped.maxlen
+        if self._state is MicState.OK and full and np.mean(self._clipped) > CLIPPED_SHARE:
+            self._enter(MicState.CLIPPING, 0.0)
+
+
+def _pieces(seconds: float) -> int:
+    return round(seconds / PIECE_SECONDS)
+
+
+def _same(piece: Samples, other: Samples) -> bool:
+    """Whether two pieces are alike; most differ in their first samples already."""
+    return all(
+        np.max(np.abs(piece[part] - other[part])) < SAME_WITHIN
+        for part in (slice(16), slice(16, None))
+    )

@@ -1,0 +1,73 @@
+"""A device that is open and calls back."""
+
+from dataclasses import dataclass
+
+from detector.audio.capture import Capture, Now
+from detector.audio.devices import (
+    DeviceInfo,
+    InputFormat,
+    SoundStream,
+    SoundSystem,
+    choose_format,
+    find_device,
+    one_line,
+)
+from detector.config.schema import AudioConfig
+from detector.core.errors import AudioError
+
+_SLOT_SECONDS = 4.0
+"""Audio that waits for our thread before any is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedDevice:
+    """A device that is open; whoever opened it closes its stream."""
+
+    device: DeviceInfo
+    format: InputFormat
+    capture: Capture
+    stream: SoundStream
+
+    def __str__(self) -> str:
+        return f"{self.device} at {self.format}"
+
+
+def open_device(system: SoundSystem, config: AudioConfig, now: Now) -> OpenedDevice:
+    """Find, open and start the configured device. Raises AudioError in one line."""
+    try:
+        device = find_device(system, config.device)
+        form = choose_format(system, device, config.channel)
+        capture = Capture(
+            slots=max(4, round(_SLOT_SECONDS / config.block_seconds)),
+            block_frames=round(config.block_seconds * form.rate_hz),
+            channels=form.channels,
+            now=now,
+        )
+        stream = _open_stream(system, config, device, form, capture)
+    except system.PortAudioError as error:
+        raise AudioError(f"audio.device {config.device} fails: {one_line(error)}") from error
+    return OpenedDevice(device, form, capture, stream)
+
+
+def _open_stream(
+    system: SoundSystem,
+    config: AudioConfig,
+    device: DeviceInfo,
+    form: InputFormat,
+    capture: Capture,
+) -> SoundStream:
+    stream = system.InputStream(
+        device=device.id,
+        samplerate=form.rate_hz,
+        channels=form.channels,
+        dtype="float32",
+        blocksize=round(config.block_seconds * form.rate_hz),
+        latency=config.latency_seconds,
+        callback=capture,
+    )
+    try:
+        stream.start()
+    except system.PortAudioError:
+        stream.close()
+        raise
+    return stream

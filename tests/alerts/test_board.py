@@ -1,0 +1,85 @@
+"""The board of latest values."""
+
+from detector.alerts.board import StateBoard
+from detector.alerts.messages import Health, Message, Topics
+from detector.core.audio import MicState
+from tests.alerts.tools import SOUNDS, offset, onset
+
+TOPICS = Topics("detector", "nursery")
+
+
+def states(board: StateBoard) -> dict[str, str]:
+    """What the board would tell, by topic below the node."""
+    return {
+        message.topic.removeprefix("detector/nursery/"): message.payload
+        for message in board.all_messages()
+    }
+
+
+def test_it_begins_quiet_armed_and_without_a_microphone() -> None:
+    """What is not known yet is not claimed."""
+    assert states(StateBoard(TOPICS, SOUNDS)) == {
+        "mic/status": "offline",
+        "armed/state": "ON",
+        "sound/baby_cry/state": "OFF",
+        "sound/baby_cry/threshold/state": "0.4",
+        "sound/smoke_alarm/state": "OFF",
+        "sound/smoke_alarm/threshold/state": "0.5",
+    }
+
+
+def test_the_latest_value_of_each_topic_counts() -> None:
+    """Not their history."""
+    board = StateBoard(TOPICS, SOUNDS)
+    board.set_threshold("baby_cry", 0.123456)
+    board.set_armed(armed=False)
+    board.set_armed(armed=True)
+    board.set_microphone(available=True)
+    board.note(onset())
+    board.note(offset())
+    board.note(onset("smoke_alarm"))
+    told = states(board)
+    assert told["sound/baby_cry/threshold/state"] == "0.1235"
+    assert (told["armed/state"], told["mic/status"]) == ("ON", "online")
+    assert (told["sound/baby_cry/state"], told["sound/smoke_alarm/state"]) == ("OFF", "ON")
+
+
+def test_everything_on_it_is_retained() -> None:
+    """That is what it is for."""
+    board = StateBoard(TOPICS, SOUNDS)
+    board.note(onset())
+    health = board.set_health(Health(mic_state=MicState.OK))
+    assert (health.qos, health.retain) == (0, True)
+    assert all(message.retain for message in board.all_messages())
+
+
+def test_what_is_set_is_also_handed_over() -> None:
+    """To be published now."""
+    board = StateBoard(TOPICS, SOUNDS)
+    assert board.set_armed(armed=False) == Message(
+        "detector/nursery/armed/state", "OFF", retain=True
+    )
+
+
+def test_new_sounds_replace_old_ones_and_keep_common_ones() -> None:
+    """What went is cleared on the broker and gone from the board."""
+    board = StateBoard(TOPICS, SOUNDS)
+    board.note(onset())
+    board.note(onset("smoke_alarm"))
+    cleared = board.update_sounds({"baby_cry": SOUNDS["baby_cry"], "dog_bark": SOUNDS["baby_cry"]})
+    assert [(m.topic, m.payload, m.retain) for m in cleared] == [
+        (topic, "", True) for topic in TOPICS.retained_of("smoke_alarm")
+    ]
+    told = states(board)
+    assert told["sound/baby_cry/state"] == "ON"
+    assert told["sound/dog_bark/state"] == "OFF"
+    assert not [topic for topic in told if "smoke_alarm" in topic]
+
+
+def test_an_event_of_another_sound_leaves_no_trace() -> None:
+    """It may have been removed meanwhile."""
+    board = StateBoard(TOPICS, SOUNDS)
+    before = board.all_messages()
+    board.note(onset("dog_bark"))
+    assert board.all_messages() == before
+    assert board.messages_for(onset("dog_bark")) == ()

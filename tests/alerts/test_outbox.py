@@ -1,0 +1,223 @@
+"""The outbox, with sinks that do as they are told."""
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from detector.alerts.outbox import Outbox
+from detector.alerts.sinks import Delivery, Receipt, UndeliverableError, delivered, failed
+from detector.core.errors import MqttError
+from detector.core.events import Event
+from tests.alerts.tools import PATIENCE_S, FakeClock, onset, until
+
+
+class FakeSink:
+    """Takes everything, unless told otherwise."""
+
+    def __init__(self, name: str = "fake") -> None:
+        self.name = name
+        self.ready = True
+        self.observed: list[str] = []
+        self.deliveries: list[Delivery] = []
+        self.answers: list[Receipt] = []
+        """What the next deliveries are answered with."""
+        self.failure: Exception | None = None
+        self.called = threading.Event()
+
+    @property
+    def told(self) -> list[str]:
+        """Ids of what was delivered."""
+        return [delivery.event.id for delivery in self.deliveries]
+
+    def start(self) -> None:
+        """Nothing."""
+
+    def stop(self) -> None:
+        """Nothing."""
+
+    def observe(self, event: Event) -> None:
+        """Remember."""
+        self.observed.append(event.id)
+
+    def deliver(self, delivery: Delivery) -> Receipt:
+        """Remember, and answer."""
+        self.deliveries.append(delivery)
+        self.called.set()
+        if self.failure is not None:
+            raise self.failure
+        return self.answers.pop(0) if self.answers else delivered()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that stands."""
+    return FakeClock()
+
+
+@pytest.fixture
+def sink() -> FakeSink:
+    """A sink that takes everything."""
+    return FakeSink()
+
+
+@pytest.fixture
+def outbox(sink: FakeSink, clock: FakeClock) -> Iterator[Outbox]:
+    """A running outbox before that sink."""
+    made = Outbox([sink], clock, late_after_s=120.0, capacity=3)
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_events_reach_every_sink_in_order(clock: FakeClock) -> None:
+    """One that is not ready delays no other."""
+    first, second, away = FakeSink(), FakeSink(), FakeSink()
+    away.ready = False
+    outbox = Outbox([away, first, second], clock, late_after_s=120.0)
+    outbox.start()
+    for number in range(3):
+        outbox.put(onset(number=number))
+    until(lambda: len(first.told) == len(second.told) == 3, "three each")
+    assert first.told == second.told == ["nursery-0", "nursery-1", "nursery-2"]
+    assert (away.told, outbox.undelivered) == ([], 3)
+    away.ready = True
+    until(lambda: outbox.undelivered == 0, "the third sink")
+    assert away.told == first.told
+    outbox.stop()
+
+
+def test_a_sink_hears_of_a_decision_at_once(outbox: Outbox, sink: FakeSink) -> None:
+    """Even while nothing can be delivered."""
+    sink.ready = False
+    outbox.put(onset())
+    assert sink.observed == ["nursery-1"]
+
+
+def test_the_next_event_waits_for_the_receipt_of_the_last(outbox: Outbox, sink: FakeSink) -> None:
+    """Or a retry would turn the order round."""
+    receipt: Receipt = Receipt()
+    sink.answers = [receipt]
+    outbox.put(onset(number=1))
+    outbox.put(onset(number=2))
+    assert sink.called.wait(PATIENCE_S)
+    assert not outbox.flush(0.05)
+    assert (sink.told, outbox.undelivered) == (["nursery-1"], 2)
+    receipt.set_result(None)
+    assert outbox.flush(PATIENCE_S)
+    assert sink.told == ["nursery-1", "nursery-2"]
+
+
+def test_a_failed_delivery_is_made_again_before_the_next(outbox: Outbox, sink: FakeSink) -> None:
+    """As often as it takes."""
+    sink.answers = [failed(MqttError("lost")), failed(MqttError("lost"))]
+    outbox.put(onset(number=1))
+    outbox.put(onset(number=2))
+    assert outbox.flush(PATIENCE_S)
+    assert sink.told == ["nursery-1"] * 3 + ["nursery-2"]
+    assert outbox.denied == 0
+
+
+def test_what_a_sink_will_never_take_is_given_up_and_counted(
+    outbox: Outbox, sink: FakeSink
+) -> None:
+    """The next event goes on."""
+    sink.answers = [failed(UndeliverableError("denied"))]
+    outbox.put(onset(number=1))
+    outbox.put(onset(number=2))
+    assert outbox.flush(PATIENCE_S)
+    assert sink.told == ["nursery-1", "nursery-2"]
+    assert outbox.denied == 1
+
+
+def test_a_sinks_defect_costs_one_event_and_not_the_thread(
+    outbox: Outbox, sink: FakeSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And is logged as what it is."""
+    sink.failure = RuntimeError("a defect")
+    outbox.put(onset(number=1))
+    assert outbox.flush(PATIENCE_S)
+    sink.failure = None
+    outbox.put(onset(number=2))
+    assert outbox.flush(PATIENCE_S)
+    assert sink.told == ["nursery-1", "nursery-2"]
+    assert "a defect" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("age_s", "fate"),
+    [
+        (0.0, "live"),
+        (5.0, "live"),
+        (5.1, "late"),
+        (120.0, "late"),
+        (120.1, "backlog"),
+        (-3.0, "live"),
+    ],
+)
+def test_age_decides_what_is_late_and_what_is_history(
+    outbox: Outbox, sink: FakeSink, clock: FakeClock, age_s: float, fate: str
+) -> None:
+    """On the monotonic clock; an event of the future has no age."""
+    outbox.put(onset(decided_monotonic_s=clock.now_s - age_s))
+    assert outbox.flush(PATIENCE_S)
+    delivery = sink.deliveries[0]
+    assert (delivery.late, delivery.backlog) == (fate != "live", fate == "backlog")
+    assert delivery.age_s == pytest.approx(max(0.0, age_s))
+
+
+def test_age_is_that_of_the_delivery_not_of_the_decision(
+    outbox: Outbox, sink: FakeSink, clock: FakeClock
+) -> None:
+    """An event that waited for the broker has aged."""
+    sink.ready = False
+    outbox.put(onset())
+    clock.now_s += 300.0
+    sink.ready = True
+    assert outbox.flush(PATIENCE_S)
+    assert (sink.deliveries[0].age_s, sink.deliveries[0].backlog) == (300.0, True)
+
+
+def test_beyond_its_room_the_oldest_goes_and_is_counted(
+    outbox: Outbox, sink: FakeSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So the last word on a sound, its OFF, is never the one that is lost."""
+    sink.ready = False
+    for number in range(5):
+        outbox.put(onset(number=number))
+    assert (outbox.undelivered, outbox.dropped) == (3, 2)
+    assert [r.levelno for r in caplog.records] == [logging.ERROR] * 2
+    assert "(nursery-0) is lost" in caplog.text
+    sink.ready = True
+    assert outbox.flush(PATIENCE_S)
+    assert sink.told == ["nursery-2", "nursery-3", "nursery-4"]
+
+
+def test_flushing_does_not_wait_for_a_sink_that_is_away(outbox: Outbox, sink: FakeSink) -> None:
+    """A stop must not take longer because the broker is down."""
+    sink.ready = False
+    outbox.put(onset())
+    assert not outbox.flush(3600.0)
+
+
+def test_the_loop_turns_also_when_there_is_nothing_to_do(outbox: Outbox, clock: FakeClock) -> None:
+    """The watchdog looks at it."""
+    clock.now_s += 50.0
+    until(lambda: outbox.last_turn_s == clock.now_s, "a turn")
+
+
+def test_starting_and_stopping_twice_is_once(sink: FakeSink, clock: FakeClock) -> None:
+    """And what waits is still there after a new start."""
+    outbox = Outbox([sink], clock, late_after_s=120.0)
+    outbox.stop()
+    outbox.start()
+    outbox.start()
+    outbox.stop()
+    outbox.stop()
+    assert not [t for t in threading.enumerate() if t.name == "detector-outbox"]
+    outbox.put(onset())
+    assert outbox.undelivered == 1
+    outbox.start()
+    assert outbox.flush(PATIENCE_S)
+    outbox.stop()

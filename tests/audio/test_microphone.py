@@ -1,0 +1,340 @@
+"""The microphone's life with a sound system that does what the test wants."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from detector.audio.devices import SoundSystem
+from detector.audio.microphone import MicrophoneSource, Patience
+from detector.audio.ring import RingBuffer
+from detector.config.schema import AudioConfig
+from detector.core.audio import SAMPLE_RATE_HZ, Block, End, Gap, GapCause
+from detector.core.errors import AudioError
+from tests.audio.fake_sound import FakeDevice, FakeSoundSystem, FakeStream
+from tests.audio.tools import ManualClock, strongest_hz, tone
+
+MIC = FakeDevice("USB Audio: - (hw:1,0)", channels=1)
+IMPATIENT = Patience(stall_s=5.0, close_s=0.2, poll_s=0.01, retry_s=(0.01, 0.02))
+
+Make = Callable[..., MicrophoneSource]
+
+
+@pytest.fixture
+def system() -> FakeSoundSystem:
+    """One microphone."""
+    return FakeSoundSystem([MIC])
+
+
+@pytest.fixture
+def make(system: FakeSoundSystem, clock: ManualClock) -> Iterator[Make]:
+    """Makes sources that are stopped after the test."""
+    made: list[MicrophoneSource] = []
+
+    def make(
+        *, load: Callable[[], SoundSystem] = lambda: system, device: str = "usb"
+    ) -> MicrophoneSource:
+        source = MicrophoneSource(
+            AudioConfig(device=device, block_seconds=0.1),
+            ring=RingBuffer(120, 16_000, 120),
+            clock=clock,
+            load=load,
+            patience=IMPATIENT,
+        )
+        made.append(source)
+        return source
+
+    yield make
+    system.may_close.set()
+    for source in made:
+        source.stop()
+
+
+def deliver(stream: FakeStream, clock: ManualClock, seconds: float = 0.1) -> None:
+    """A callback with a tone, of the length that was asked for, when it is due."""
+    clock.advance(seconds)
+    stream.deliver(tone(1000, seconds, rate_hz=stream.settings["samplerate"]))
+
+
+def read_block(source: MicrophoneSource) -> Block:
+    """The next item, which must be a block."""
+    item = source.read(10.0)
+    assert isinstance(item, Block)
+    return item
+
+
+def until_described(source: MicrophoneSource, text: str) -> None:
+    """Wait until the source says so of itself."""
+    waiting = threading.Event()
+    for _ in range(1000):
+        if text in source.status.description:
+            return
+        waiting.wait(0.01)
+    raise AssertionError(f"{text!r} is not in {source.status.description!r}")
+
+
+def test_what_the_microphone_hears_comes_out(
+    make: Make, system: FakeSoundSystem, clock: ManualClock
+) -> None:
+    """Samples, time and place; and the stream is opened as it was configured."""
+    source = make()
+    source.start()
+    stream = system.opened.next()
+    assert stream.settings["samplerate"] == 16_000
+    assert stream.settings["blocksize"] == 1600
+    assert stream.settings["latency"] == 0.3
+    deliver(stream, clock)
+    block = read_block(source)
+    assert np.array_equal(block.samples, tone(1000, 0.1))
+    assert block.captured_monotonic_s == pytest.approx(clock.now_s)
+    assert source.live
+    assert source.status.available
+    assert source.status.description == "USB Audio: - (hw:1,0) [0] at 16000 Hz, 1 channel"
+
+
+def test_a_card_that_insists_on_44_1_khz_stereo_is_heard_at_16_khz_mono(
+    make: Make, clock: ManualClock
+) -> None:
+    """Mixed and resampled before the ring."""
+    card = FakeDevice("USB", channels=2, rates_hz=(44_100,), accepts=lambda count: count == 2)
+    system = FakeSoundSystem([card])
+    source = make(load=lambda: system)
+    source.start()
+    stream = system.opened.next()
+    began_s = clock.now_s
+    for _ in range(20):
+        deliver(stream, clock)
+    heard = [read_block(source)]
+    while heard[-1].end_sample < 31_000:  # the last ones are still in the resampler
+        heard.append(read_block(source))
+    samples = np.concatenate([block.samples for block in heard])
+    assert strongest_hz(samples) == pytest.approx(1000, abs=1)
+    due_s = began_s + heard[-1].end_sample / SAMPLE_RATE_HZ
+    assert heard[-1].captured_monotonic_s == pytest.approx(due_s, abs=0.001)
+
+
+def test_a_missing_device_is_a_state_and_is_heard_once_it_is_there(
+    make: Make, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Start raises nothing; the log says it once however often it is tried."""
+    system = FakeSoundSystem([])
+    with caplog.at_level(logging.WARNING):
+        source = make(load=lambda: system)
+        source.start()
+        until_described(source, "no microphone is connected; audio.device is usb")
+        while system.initialisations < 5:
+            assert source.read(0.01) is None
+        system.connected.append(MIC)
+        deliver(system.opened.next(), clock)
+    block = read_block(source)
+    assert block.start_sample == 0
+    assert source.status.available
+    assert [record.getMessage() for record in caplog.records] == [
+        "No microphone: no microphone is connected; audio.device is usb"
+    ]
+
+
+def test_an_unplugged_microphone_is_lost_and_found_with_a_gap_of_its_absence(
+    make: Make, system: FakeSoundSystem, clock: ManualClock
+) -> None:
+    """Raw devices give no error when they are pulled out: the callbacks just end."""
+    source = make()
+    source.start()
+    stream = system.opened.next()
+    deliver(stream, clock)
+    first = read_block(source)
+    system.connected.clear()
+    clock.advance(5.0)
+    until_described(source, "no microphone is connected")
+    assert not source.status.available
+    assert stream.closed
+    clock.advance(54.9)
+    system.connected.extend([FakeDevice("another", channels=1), MIC])
+    again = system.opened.next()
+    assert again.settings["device"] == 1  # found by its name at another place
+    deliver(again, clock)
+    absence = 59.9 * SAMPLE_RATE_HZ
+    gap = source.read(10.0)
+    assert isinstance(gap, Gap)
+    assert gap.cause is GapCause.SOURCE_LOST
+    assert gap.samples_lost == pytest.approx(absence, abs=2)
+    assert read_block(source).start_sample == first.end_sample + gap.samples_lost
+    assert source.status.available
+
+
+def test_a_stream_that_ends_by_itself_is_opened_anew(
+    make: Make, system: FakeSoundSystem, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when a sound server dies."""
+    source = make()
+    source.start()
+    stream = system.opened.next()
+    deliver(stream, clock)
+    read_block(source)
+    with caplog.at_level(logging.WARNING):
+        stream.active = False
+        again = system.opened.next()
+    assert stream.closed
+    assert "(hw:1,0) [0]: the sound system ended the stream" in caplog.text
+    deliver(again, clock)
+    assert isinstance(source.read(10.0), Gap)
+
+
+def test_a_device_that_opens_but_stays_mute_is_not_called_available(
+    make: Make, system: FakeSoundSystem, clock: ManualClock
+) -> None:
+    """Opened is not heard; it is closed and tried anew."""
+    source = make()
+    source.start()
+    stream = system.opened.next()
+    assert not source.status.available
+    clock.advance(5.0)
+    system.opened.next()
+    assert stream.closed
+    assert source.status.description == "USB Audio: - (hw:1,0) [0]: no audio for 5 s"
+
+
+def test_lost_input_is_a_gap_and_is_counted(
+    make: Make, system: FakeSoundSystem, clock: ManualClock
+) -> None:
+    """PortAudio's overflow flag: half a second is missing."""
+    source = make()
+    source.start()
+    stream = system.opened.next()
+    deliver(stream, clock)
+    assert read_block(source).end_sample == 1600
+    clock.advance(0.6)
+    stream.deliver(tone(1000, 0.1), overflow=True)
+    gap = source.read(10.0)
+    assert isinstance(gap, Gap)
+    assert gap.cause is GapCause.OVERFLOW
+    assert gap.samples_lost == pytest.approx(8000, abs=1)
+    read_block(source)
+    assert source.status.overflows == 1
+
+
+def test_an_exception_in_the_callback_is_counted_and_its_audio_is_a_gap(
+    make: Make, system: FakeSoundSystem, clock: ManualClock
+) -> None:
+    """PortAudio would end the stream and tell nobody."""
+    source = make()
+    source.start()
+    stream = system.opened.next()
+    deliver(stream, clock)
+    read_block(source)
+    stream.deliver(tone(1000, 0.2))  # twice what was asked for: no slot is that long
+    assert stream.settings["callback"].errors == 1
+    deliver(stream, clock)
+    assert source.read(10.0) == Gap(1600, 3200, GapCause.OVERFLOW)
+
+
+@pytest.mark.parametrize("failing", ["open", "start", "query"])
+def test_portaudio_that_fails_is_tried_again(
+    failing: str, make: Make, system: FakeSoundSystem, clock: ManualClock
+) -> None:
+    """Its words reach the status in one line."""
+    system.failing.add(failing)
+    source = make()
+    source.start()
+    until_described(source, f"audio.device usb fails: {failing} fails [PaErrorCode -9999]")
+    system.failing.clear()
+    deliver(system.opened.next(), clock)
+    read_block(source)
+
+
+@pytest.mark.parametrize("failing", ["terminate", "initialise"])
+def test_portaudio_that_cannot_begin_anew_is_tried_again(
+    failing: str, make: Make, system: FakeSoundSystem, clock: ManualClock
+) -> None:
+    """Whatever fails on the way back, it goes on trying."""
+    source = make()
+    source.start()
+    first = system.opened.next()
+    system.failing.add(failing)
+    first.active = False
+    if failing == "initialise":
+        until_described(source, "the sound system fails: initialise fails")
+    system.failing.clear()
+    deliver(system.opened.next(), clock)
+    read_block(source)
+
+
+def test_a_defect_of_ours_does_not_end_the_hearing(
+    make: Make, system: FakeSoundSystem, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged with its traceback, and hearing begins anew."""
+    calls = iter([ZeroDivisionError("a defect")])
+
+    def load() -> SoundSystem:
+        for defect in calls:
+            raise defect
+        return system
+
+    source = make(load=load)
+    source.start()
+    deliver(system.opened.next(), clock)
+    read_block(source)
+    assert "Bug: hearing failed" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_missing_portaudio_names_its_package_and_is_found_once_installed(
+    make: Make, system: FakeSoundSystem, clock: ManualClock
+) -> None:
+    """No restart is needed after apt."""
+    installed = threading.Event()
+
+    def load() -> SoundSystem:
+        if not installed.is_set():
+            raise AudioError("PortAudio is missing: apt install libportaudio2")
+        return system
+
+    source = make(load=load)
+    source.start()
+    until_described(source, "apt install libportaudio2")
+    installed.set()
+    deliver(system.opened.next(), clock)
+    read_block(source)
+
+
+def test_a_sound_system_that_hangs_ends_the_source(
+    make: Make, system: FakeSoundSystem, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only a new process helps then, so the reader is told that it is over."""
+    source = make()
+    source.start()
+    stream = system.opened.next()
+    deliver(stream, clock)
+    read_block(source)
+    system.may_close.clear()
+    stream.active = False
+    assert source.read(10.0) == End("the sound system hangs; only a restart helps")
+    assert not source.status.available
+    assert "only a restart helps" in caplog.text
+
+
+def test_stopping_releases_the_device_and_ends_the_reading(
+    make: Make, system: FakeSoundSystem, clock: ManualClock
+) -> None:
+    """What was heard is still handed over; start and stop twice do no harm."""
+    source = make()
+    source.start()
+    source.start()
+    stream = system.opened.next()
+    deliver(stream, clock)
+    read_block(source)
+    source.stop()
+    source.stop()
+    assert stream.closed
+    assert source.read(0) == End("stopped")
+    assert not source.status.available
+    assert not any(thread.name == "detector-source" for thread in threading.enumerate())
+
+
+def test_stopping_before_starting_is_harmless(make: Make) -> None:
+    """A service that fails on its way up stops everything."""
+    source = make()
+    source.stop()
+    assert source.read(0) == End("stopped")
