@@ -7,6 +7,8 @@ from detector.config.schema import SoundConfig
 from detector.core.errors import DetectorError
 from detector.core.events import Command, SetArmed, SetThreshold, TestAlert
 
+PING = "ping"
+"""What `detector doctor` sends to see whether it comes back; a daemon passes over it."""
 MAX_BYTES = 256
 """No command is longer; whatever is, is a mistake or mischief."""
 
@@ -18,7 +20,7 @@ class CommandRefusedError(DetectorError):
 def parse_command(
     topic: str, payload: bytes, *, retained: bool, topics: Topics, sounds: Mapping[str, SoundConfig]
 ) -> Command | None:
-    """The command in a message; None where the topic is none of the command topics.
+    """The command in a message; None where the topic is none of the command topics, or a ping.
 
     Raises CommandRefusedError for one that is retained (it would be obeyed anew at every
     connection), too long, malformed, or about a sound that is not listened for.
@@ -31,7 +33,7 @@ def parse_command(
         return SetThreshold(sound, _threshold(topic, text, _known(topic, sound, sounds)))
     if topic == topics.armed_set:
         return SetArmed(_switch(topic, text))
-    return _test_alert(topic, text, sounds)
+    return None if text.startswith(PING) else _test_alert(topic, text, sounds)
 
 
 def _threshold_of(topic: str, topics: Topics) -> str | None:

@@ -14,14 +14,19 @@ def find_password(config: MqttConfig, environ: Mapping[str, str]) -> str | None:
     """The password for ``config.username``; None where there is neither file nor credential.
 
     Raises ConfigError for a file that is missing, unreadable, empty or not text, or that comes
-    without a user name.  The password is in no error.
+    without a user name; an empty credential is none.  The password is in no error.
     """
-    path = config.password_file or _credential(config, environ)
+    path = config.password_file
     if path is None:
-        return None
+        credential = _credential(config, environ)
+        # The unit hands over an empty line where nobody has set a password.
+        return None if credential is None else _read(credential) or None
     if config.username is None:
         raise _error("mqtt.username", f"is needed with {KEY} ({path})")
-    return _read(path)
+    password = _read(path)
+    if not password:
+        raise _error(KEY, f"{path} is empty; it must hold the password and nothing else")
+    return password
 
 
 def _credential(config: MqttConfig, environ: Mapping[str, str]) -> Path | None:
@@ -40,10 +45,7 @@ def _read(path: Path) -> str:
         raise _error(KEY, f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise _error(KEY, f"{path} is not UTF-8 text") from None
-    password = text.removesuffix("\n").removesuffix("\r")
-    if not password:
-        raise _error(KEY, f"{path} is empty; it must hold the password and nothing else")
-    return password
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 def _error(key: str, message: str) -> ConfigError:

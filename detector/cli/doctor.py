@@ -30,8 +30,8 @@ Check everything a listener needs: the machine, the model, the microphone, the b
 what it permits, the clock, the service. Each check ends with a verdict and, where there is
 something to be done, a remedy. Exit code 1 if any check failed.
 
-It publishes one message on <base_topic>/<node>/doctor and opens the microphone for a second
-(where the service runs, it asks the service instead).
+It sends a ping to the node's own command topic and waits for it to come back, and opens the
+microphone for a second (where the service runs, it asks the service instead).
 """
 
 
@@ -168,20 +168,31 @@ def _open_microphone(config: "Config") -> Finding:
 
 
 def _broker(config: "Config") -> Finding:
-    from detector.alerts.broker_check import check_broker
-
     if config.mqtt.host is None:
         remedy = "set mqtt.host for Home Assistant; without it, events are JSON lines"
         return Finding(Verdict.SKIPPED, "no broker is configured", remedy)
-    result = check_broker(config.mqtt, node=config.node, environ=os.environ)
+    client = running_service(config.node)
+    if client is not None:
+        health = client.request("status")["health"]["mqtt"]
+        if health["denied"]:
+            detail = f"the broker denied {health['denied']} messages of the service, see its log"
+            return Finding(Verdict.FAILED, detail, _ACCESS_REMEDY)
+    return _try_broker(config)
+
+
+_ACCESS_REMEDY = "compare the broker's access rules with the list in the README, under Broker"
+
+
+def _try_broker(config: "Config") -> Finding:
+    from detector.alerts.broker_check import check_broker
+    from detector.service.clock import SystemClock
+
+    result = check_broker(config.mqtt, node=config.node, clock=SystemClock(), environ=os.environ)
     if result.denied:
-        topics = ", ".join(result.denied)
-        remedy = "allow them in the broker's access rules; the README has a list"
-        return Finding(Verdict.FAILED, f"{result.address}: denied: {topics}", remedy)
-    note = "" if result.tells_denials else "; MQTT 3.1.1 cannot tell whether topics are denied"
-    return Finding(
-        Verdict.OK, f"{result.address}: message acknowledged in {result.round_trip_ms:.0f} ms{note}"
-    )
+        detail = f"{result.address}: we may not {', '.join(result.denied)}"
+        return Finding(Verdict.FAILED, detail, _ACCESS_REMEDY)
+    detail = f"{result.address}: a message came back in {result.round_trip_ms:.0f} ms"
+    return Finding(Verdict.OK, detail)
 
 
 def _clock() -> Finding:

@@ -65,3 +65,11 @@ def test_a_password_without_a_user_is_a_mistake(tmp_path: Path) -> None:
     config = MqttConfig(password_file=tmp_path / "password")
     with pytest.raises(ConfigError, match=r"^mqtt\.username: is needed with mqtt\.password_file"):
         find_password(config, {})
+
+
+@pytest.mark.parametrize("content", ["", "\n"])
+def test_an_empty_credential_is_no_password(tmp_path: Path, content: str) -> None:
+    """The unit hands one over where nobody has set a password: the service must start."""
+    (tmp_path / "mqtt-password").write_text(content)
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert find_password(MqttConfig(username="u"), environ) is None
