@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 HEALTH_EVERY_S = 60.0
 LEVEL_EVERY_S = 5.0
+OPENING_S = 5.0
+"""A microphone that is not heard for this long after the start is told as missing."""
 FRESH_S = 5.0
 """Audio disposed of must be no older than this for the watchdog to be fed."""
 OUTBOX_TURN_S = 10.0
@@ -130,8 +132,9 @@ class Monitor:
         state = self.mic_state
         if state is self._state:
             return
-        # At the start nothing has been heard yet: that is no loss, and no news.
-        if self._state is None and state is MicState.MISSING and self._just_started(now_s):
+        # A microphone takes a moment to open: until then its absence is no news.
+        opening = now_s - self._started_s < OPENING_S
+        if self._state is None and state is MicState.MISSING and opening:
             return
         first, self._state = self._state is None, state
         detail = self.worker.source.status.description
@@ -143,9 +146,6 @@ class Monitor:
             self.outputs.set_microphone(available=hearing)
             self._announce(state, detail, first=first)
         self._health_due_s = now_s
-
-    def _just_started(self, now_s: float) -> bool:
-        return not self.worker.source.status.available and now_s - self._started_s < 3.0
 
     def _announce(self, state: MicState, detail: str, *, first: bool) -> None:
         if not self._hearing:

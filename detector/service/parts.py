@@ -124,12 +124,12 @@ class Parts:
         Raises AudioError for a file that cannot be read.
         """
         self.overrides.load()
+        self.desk.apply_overrides()  # before anybody could be shown anything else
         self.outputs.start()
         try:
             self.control.start()
         except ControlError as error:
             _log.warning("%s; going on without", error)
-        self.desk.apply_overrides()
         self.worker.source.start()
         self.worker.start()
 

@@ -55,7 +55,7 @@ class Detector:
             "DETECTOR_MODEL": str(model),
             "XDG_STATE_HOME": str(home / "state"),
         }
-        self._log = (home / "detector.log").open("w+")
+        self._log = (home / "detector.log").open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "detector", "run", "--config", str(config)],
             env=environment,
@@ -68,7 +68,6 @@ class Detector:
     @property
     def log(self) -> str:
         """What it has said so far."""
-        self._log.flush()
         return Path(self._log.name).read_text()
 
     def ask(self, *command: str) -> str:
@@ -91,7 +90,8 @@ class Detector:
         return code, time.monotonic() - began
 
     def close(self) -> None:
-        """Whatever happened, it is gone after this."""
+        """Whatever happened, it is gone after this; a failing test shows its log."""
+        print(self.log)
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(10)
