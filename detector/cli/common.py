@@ -1,13 +1,14 @@
 """What several commands share: options, logging, loading of configuration and model."""
 
 import argparse
+import functools
 import logging
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from detector.config import Config
@@ -73,9 +74,23 @@ def load(arguments: argparse.Namespace) -> "Config":
 
 def set_up_logging(level: str) -> None:
     """Log to standard error: with priorities for the journal, with the time for a person."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_standard_error())
     handler.setFormatter(_Journal() if "JOURNAL_STREAM" in os.environ else _Person())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+@functools.cache
+def _standard_error() -> TextIO:
+    """Standard error under a descriptor of our own.
+
+    While sounddevice initialises PortAudio, which takes seconds, it points descriptor 2 at
+    /dev/null against ALSA's chatter: what is logged meanwhile would be lost.
+    """
+    try:
+        descriptor = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return sys.stderr
+    return os.fdopen(descriptor, "w", buffering=1, errors="backslashreplace")
 
 
 class _Journal(logging.Formatter):
