@@ -63,12 +63,12 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load(arguments: argparse.Namespace) -> "Config":
-    """The configuration that the options name, with logging set up as it says."""
+def load(arguments: argparse.Namespace, *, level: str | None = "warning") -> "Config":
+    """The configuration that the options name, with logging set up: None means as it says."""
     from detector.config.loader import load_config
 
     config = load_config(arguments.config, environ=os.environ)
-    set_up_logging("debug" if arguments.verbose else config.log.level)
+    set_up_logging("debug" if arguments.verbose else level or config.log.level)
     return config
 
 

@@ -47,13 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
     from detector.service.machine import device_info
     from detector.service.parts import Surroundings
 
-    config = with_source(load(arguments), arguments)
+    config = with_source(load(arguments, level=None), arguments)
     model = load_model(arguments, config)
     around = Surroundings(
         clock=SystemClock(),
         environ=os.environ,
         device=device_info(model.facts.name),
-        load_config=lambda: with_source(load(arguments), arguments),
+        load_config=lambda: with_source(load(arguments, level=None), arguments),
         load_model=lambda changed: load_model(arguments, changed),
     )
     return Daemon(config, model, around).run()

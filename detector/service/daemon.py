@@ -152,13 +152,14 @@ class Daemon:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    # The handlers run on the main thread, perhaps in the middle of the event's own lock: they
+    # touch nothing but a flag, which the loop sees within LOOK_EVERY_S.
+
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
-        self._wake.set()
 
     def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
         self._reloading = True
-        self._wake.set()
 
 
 def _needs_new_parts(old: Config, new: Config) -> bool:
