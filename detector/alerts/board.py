@@ -1,7 +1,7 @@
 """The latest value of everything that has a state, ready to be told anew at any time."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from detector.alerts.messages import (
     OFF,
@@ -17,7 +17,7 @@ from detector.alerts.messages import (
     to_json,
 )
 from detector.config.schema import SoundConfig
-from detector.core.events import Event
+from detector.core.events import Event, EventKind, Phase
 
 
 class StateBoard:
@@ -29,9 +29,11 @@ class StateBoard:
 
     def __init__(self, topics: Topics, sounds: Mapping[str, SoundConfig]) -> None:
         self._topics = topics
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._messages: dict[str, Message] = {}
         self._sounds: frozenset[str] = frozenset()
+        self._heard: set[str] = set()
+        """Sounds that are on in earnest: a test alert must not end them."""
         self.set_microphone(available=False)
         self.set_armed(armed=True)
         self.update_sounds(sounds)
@@ -43,12 +45,29 @@ class StateBoard:
 
     def note(self, event: Event) -> None:
         """Remember what an event makes of its sound; a sound no longer listened for is ignored."""
-        if event.sound in self._sounds:
-            self._keep(*sound_messages(self._topics, event))
+        with self._lock:
+            if event.sound in self._sounds and event.kind is EventKind.SOUND:
+                self._hear(event.sound, event.phase)
+            for message in self.messages_for(event):
+                self._keep(message)
 
     def messages_for(self, event: Event) -> tuple[Message, ...]:
-        """What an event makes of its sound, whatever has happened since."""
-        return sound_messages(self._topics, event) if event.sound in self._sounds else ()
+        """What an event makes of its sound, whatever has happened since.
+
+        A test alert makes nothing of a sound that is on in earnest: what stands is told again.
+        """
+        with self._lock:
+            if event.sound is None or event.sound not in self._sounds:
+                return ()
+            if event.kind is EventKind.TEST_ALERT and event.sound in self._heard:
+                return self.messages_of(event.sound)
+            return sound_messages(self._topics, event)
+
+    def messages_of(self, sound: str) -> tuple[Message, ...]:
+        """A sound's attributes and state as they stand now; nothing of a sound that went."""
+        topics = (self._topics.sound_attributes(sound), self._topics.sound_state(sound))
+        with self._lock:
+            return tuple(self._messages[topic] for topic in topics if topic in self._messages)
 
     def set_threshold(self, sound: str, value: float) -> Message:
         """A sound's effective threshold."""
@@ -69,30 +88,26 @@ class StateBoard:
         text = to_json(health_payload(health))
         return self._keep(Message(self._topics.health, text, qos=0, retain=True))
 
-    def update_sounds(self, sounds: Mapping[str, SoundConfig]) -> tuple[Message, ...]:
-        """Take a new set of sounds; hand over what makes the broker forget those that went.
-
-        Sounds that stay keep their state and threshold.
-        """
-        gone, new = self._sounds - set(sounds), set(sounds) - self._sounds
-        self._sounds = frozenset(sounds)
-        cleared = clearing(self._topics, sorted(gone))
+    def update_sounds(self, sounds: Mapping[str, SoundConfig]) -> None:
+        """Take a new set of sounds: those that stay keep their state and threshold."""
         with self._lock:
-            for message in cleared:
-                self._messages.pop(message.topic, None)
-        for name in (name for name in sounds if name in new):
-            self._keep(Message(self._topics.sound_state(name), OFF, retain=True))
-            self.set_threshold(name, sounds[name].threshold)
-        return cleared
+            gone = self._sounds - set(sounds)
+            new = [name for name in sounds if name not in self._sounds]
+            self._sounds = frozenset(sounds)
+            self._heard -= gone
+            for topic in (topic for name in gone for topic in self._topics.retained_of(name)):
+                self._messages.pop(topic, None)
+            for name in new:
+                self._keep(Message(self._topics.sound_state(name), OFF, retain=True))
+                self.set_threshold(name, sounds[name].threshold)
 
-    def _keep(self, *messages: Message) -> Message:
+    def _hear(self, sound: str, phase: Phase) -> None:
+        if phase is Phase.ONSET:
+            self._heard.add(sound)
+        elif phase is Phase.OFFSET:
+            self._heard.discard(sound)
+
+    def _keep(self, message: Message) -> Message:
         with self._lock:
-            self._messages |= {message.topic: message for message in messages}
-        return messages[-1]
-
-
-def clearing(topics: Topics, sounds: Iterable[str]) -> tuple[Message, ...]:
-    """Messages that make the broker forget what it retains of these sounds."""
-    return tuple(
-        Message(topic, "", retain=True) for sound in sounds for topic in topics.retained_of(sound)
-    )
+            self._messages[message.topic] = message
+        return message

@@ -10,8 +10,6 @@ from detector.alerts import broker_errors
 from detector.alerts.credentials import find_password
 from detector.alerts.messages import Message
 from detector.alerts.mqtt import (
-    CONNECT_TIMEOUT_S,
-    FAREWELL_S,
     Handlers,
     Session,
     broker_address,
@@ -27,6 +25,12 @@ _log = logging.getLogger(__name__)
 
 RETRY_DELAYS_S = (2.0, 3.0, 5.0)
 """Waits between attempts; the last one repeats."""
+FAREWELL_S = 0.6
+"""How long the broker may take to acknowledge our farewell."""
+STOP_S = 1.1
+"""How long a stop may take in all, also where the broker has fallen silent."""
+UNANSWERED_S = 0.5
+"""How long a stop waits for an attempt that the broker has not answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class MqttConnection:
         self._retry_delays_s = retry_delays_s
         self._environ = environ
         self._stopping = threading.Event()
+        """Each thread's own: one that a stop left behind must not go on at the next start."""
         self._thread: threading.Thread | None = None
         self._session: Session | None = None
         self._lock = threading.Lock()
@@ -103,24 +108,32 @@ class MqttConnection:
             return
         broker_address(self._config)
         self._new_session()
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="detector-mqtt", daemon=True)
+        self._stopping = stopping = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(stopping,), name="detector-mqtt", daemon=True
+        )
         self._thread.start()
 
     def stop(self, farewell: Message | None = None) -> None:
-        """Say farewell, wait a second for its acknowledgement, and disconnect; idempotent."""
+        """Say farewell, and disconnect; idempotent, takes STOP_S at most.
+
+        An attempt that waits for an answer, be it the network's or a name server's, cannot be
+        broken off: its thread ends by itself within seconds, and takes leave of a broker at once.
+        """
         if self._thread is None:
             return
-        self._stopping.set()
-        session = self._session
+        deadline_s = self._clock.monotonic() + STOP_S
+        with self._lock:
+            self._stopping.set()
+            session, self._session = self._session, None
+        answered = session is not None and session.accepted
         if session is not None:
-            if farewell is not None and session.ready:
-                self._say(farewell)
+            if farewell is not None and answered:
+                _say(session, farewell)
             session.close()
-        self._thread.join(CONNECT_TIMEOUT_S + FAREWELL_S)
-        if self._thread.is_alive():
-            _log.error("Bug: thread %s did not end", self._thread.name)
-        self._thread = self._session = None
+        left_s = deadline_s - self._clock.monotonic() if answered else UNANSWERED_S
+        _join(self._thread, max(0.1, left_s), answered=answered)
+        self._thread = None
 
     def publish(self, message: Message) -> Receipt:
         """Hand a message over; the receipt is done once the broker acknowledged it.
@@ -131,7 +144,7 @@ class MqttConnection:
         """
         session = self._session
         if session is None:
-            return failed(NotConnectedError("there was no connection to the broker yet"))
+            return failed(NotConnectedError("there is no connection to the broker"))
         return session.publish(message)
 
     def subscribe(self, topic_filter: str) -> None:
@@ -140,12 +153,6 @@ class MqttConnection:
         if session is not None and session.accepted:
             session.client.subscribe(topic_filter, qos=1)
 
-    def _say(self, farewell: Message) -> None:
-        try:
-            self.publish(farewell).result(FAREWELL_S)
-        except (DetectorError, TimeoutError) as error:
-            _log.warning("The broker did not acknowledge our farewell: %s", error)
-
     def _new_session(self) -> Session:
         password = find_password(self._config, self._environ)
         client = new_client(self._config, self._client_id, self._will, password)
@@ -153,25 +160,28 @@ class MqttConnection:
         pending = PendingReceipts(self._on_denied)
         return Session(client, self._config, self._client_id, handlers, pending, self._clock)
 
-    def _run(self) -> None:
+    def _run(self, stopping: threading.Event) -> None:
         failures = 0
-        while not self._stopping.is_set():
+        while not stopping.is_set():
             before = self._connections
-            error = self._attempt()
-            if self._stopping.is_set():
+            error = self._attempt(stopping)
+            if stopping.is_set():
                 return
             self._tell(error)
             if self._connections > before:
                 failures = 0
-            self._stopping.wait(self._retry_delays_s[min(failures, len(self._retry_delays_s) - 1)])
+            stopping.wait(self._retry_delays_s[min(failures, len(self._retry_delays_s) - 1)])
             failures += 1
 
-    def _attempt(self) -> str:
+    def _attempt(self, stopping: threading.Event) -> str:
         """Connect until it is over; hand over why."""
         try:
-            self._session = session = self._new_session()
-            if not self._stopping.is_set():
-                session.run()
+            session = self._new_session()
+            with self._lock:
+                if stopping.is_set():
+                    return "we are stopping"
+                self._session = session
+            session.run()
         except DetectorError as error:
             return str(error)
         except (OSError, ValueError) as error:
@@ -200,3 +210,20 @@ class MqttConnection:
             self._denied_topics.add(topic)
         if new:
             _log.warning("%s", broker_errors.denial(topic))
+
+
+def _say(session: Session, farewell: Message) -> None:
+    try:
+        session.publish(farewell).result(FAREWELL_S)
+    except TimeoutError:
+        _log.warning("The broker did not acknowledge our farewell within %g s", FAREWELL_S)
+    except DetectorError as error:
+        _log.warning("The broker did not acknowledge our farewell: %s", error)
+
+
+def _join(thread: threading.Thread, timeout_s: float, *, answered: bool) -> None:
+    thread.join(timeout_s)
+    if thread.is_alive() and answered:
+        _log.error("Bug: thread %s did not end", thread.name)
+    elif thread.is_alive():
+        _log.debug("Thread %s still waits for an answer; it ends by itself", thread.name)

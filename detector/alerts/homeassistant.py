@@ -135,14 +135,6 @@ def orphans(previous: object, payload: Payload) -> dict[str, str]:
     }
 
 
-def orphans_of(known_sounds: Iterable[str], payload: Payload) -> dict[str, str]:
-    """The same for sounds that are known to have been announced once."""
-    known: dict[str, str] = {}
-    for name in known_sounds:
-        known |= {sound_key(name): "binary_sensor", threshold_key(name): "number"}
-    return {key: platform for key, platform in known.items() if key not in payload["cmps"]}
-
-
 def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value}
 
@@ -218,6 +210,7 @@ def _common_components(topics: Topics, sounds: Iterable[str]) -> dict[str, Any]:
             "ic": "mdi:waveform",
             "evt_typ": event_types(sounds),
             "stat_t": topics.event,
+            **_always(topics),  # it tells that the microphone is lost
         },
         "level": {
             "p": "sensor",

@@ -133,6 +133,10 @@ class MqttHealth:
     """Events that wait for their acknowledgement."""
     denied: int = 0
     """Messages that the broker's access rules refused; MQTT 5 only."""
+    dropped: int = 0
+    """Events lost because an outlet was away for too many of them."""
+    refused_commands: int = 0
+    """Commands that were not obeyed: malformed, retained, or for a sound that is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +301,13 @@ def sound_messages(topics: Topics, event: Event) -> tuple[Message, ...]:
     return (
         Message(topics.sound_attributes(event.sound), attributes, qos=0, retain=True),
         Message(topics.sound_state(event.sound), heard, retain=True),
+    )
+
+
+def clearing(topics: Topics, sounds: Iterable[str]) -> tuple[Message, ...]:
+    """Messages that make the broker forget what it retains of these sounds."""
+    return tuple(
+        Message(topic, "", retain=True) for sound in sounds for topic in topics.retained_of(sound)
     )
 
 

@@ -12,6 +12,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path
 from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, Any, ParamSpec
@@ -33,7 +34,8 @@ _P = ParamSpec("_P")
 
 CONNECT_TIMEOUT_S = 5.0
 SUPERVISION_S = 2.0
-FAREWELL_S = 1.0
+CLOSE_S = 0.25
+"""How long a connection may take to end in good order."""
 BRIEF_S = 10.0
 
 
@@ -133,6 +135,16 @@ def _properties(message: Message) -> Any:
     return properties
 
 
+class Stage(Enum):
+    """How far an attempt has come."""
+
+    CONNECTING = auto()
+    ACCEPTED = auto()
+    """The broker has let us in; it is being told everything."""
+    READY = auto()
+    ENDED = auto()
+
+
 @dataclass(slots=True, eq=False)
 class Session:
     """One attempt, from a new client to its end. Its callbacks run on paho's thread."""
@@ -143,12 +155,21 @@ class Session:
     handlers: Handlers
     pending: PendingReceipts
     clock: Clock
-    accepted: bool = False
-    ready: bool = False
+    stage: Stage = Stage.CONNECTING
     closing: bool = False
     error: str | None = None
     ended: threading.Event = field(default_factory=threading.Event)
     _accepted_s: float = 0.0
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the broker has let us in, and has not gone."""
+        return self.stage in (Stage.ACCEPTED, Stage.READY)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has also been told everything."""
+        return self.stage is Stage.READY
 
     def run(self) -> None:
         """Connect, and return when it is over. Raises OSError where nobody answers."""
@@ -197,16 +218,19 @@ class Session:
             self.client.disconnect()
 
     def close(self) -> None:
-        """End the connection in good order, or cut it where the broker does not answer."""
+        """End the connection in good order, or cut it where that takes too long.
+
+        An attempt that has no connection yet is not waited for: it ends as soon as it has one.
+        """
         self.closing = True
         self.client.disconnect()
-        if not self.ended.wait(FAREWELL_S):
+        if self.client.socket() is not None and not self.ended.wait(CLOSE_S):
             self._cut()
 
     def end(self, error: str) -> None:
         """Note that it is over; the first reason counts."""
         self.error = self.error or error
-        self.ready = self.accepted = False
+        self.stage = Stage.ENDED
         self.pending.close()
         self.ended.set()
 
@@ -218,13 +242,14 @@ class Session:
                 )
             )
             return
-        self.accepted, self._accepted_s = True, self.clock.monotonic()
+        self.stage = Stage.ACCEPTED
+        self._accepted_s = self.clock.monotonic()
         try:
             self.handlers.on_connected()
         except Exception:
             self.end("a defect of ours ended the connection; see the log")
             raise
-        self.ready = True
+        self.stage = Stage.READY
 
     def _on_disconnect(self, _c: Any, _u: Any, _flags: Any, code: "ReasonCode", _p: Any) -> None:
         why = broker_errors.loss(

@@ -5,11 +5,10 @@ import logging
 import os
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping, Sequence
 
 from detector.alerts import homeassistant
-from detector.alerts.board import StateBoard, clearing
+from detector.alerts.board import StateBoard
 from detector.alerts.commands import CommandRefusedError, parse_command
 from detector.alerts.connection import RETRY_DELAYS_S, ConnectionState, MqttConnection
 from detector.alerts.homeassistant import DeviceInfo
@@ -20,12 +19,13 @@ from detector.alerts.messages import (
     Message,
     Payload,
     Topics,
+    clearing,
     event_message,
     level_payload,
     to_json,
 )
 from detector.alerts.mqtt import Handlers
-from detector.alerts.sinks import Delivery, Receipt, UndeliverableError
+from detector.alerts.sinks import Delivery, Receipt, all_of
 from detector.config.schema import MqttConfig, SoundConfig
 from detector.core.clock import Clock
 from detector.core.events import Command, Event, EventKind, Phase
@@ -44,12 +44,10 @@ class MqttSink:
         node: This listener's name in topics and ids.
         name: The device's name in Home Assistant.
         area: The room that Home Assistant should suggest; empty for none.
-        sounds: What is listened for; those not enabled are left out.
+        sounds: What is listened for: those of the configuration that are enabled.
         device: What Home Assistant shows of the device.
         on_command: Takes a command and who gave it; called on paho's thread, must not block.
         clock: Tells how long a connection lasted.
-        known_sounds: Names that were announced by an earlier run: those that are gone are removed
-            from Home Assistant even where the broker does not let us read our own discovery.
         environ: Where systemd says that its credentials are.
         birth_delay_s: Seconds to wait after Home Assistant's birth message.
         retry_delays_s: See MqttConnection.
@@ -68,7 +66,6 @@ class MqttSink:
         device: DeviceInfo,
         on_command: Callable[[Command, str], None],
         clock: Clock,
-        known_sounds: Iterable[str] = (),
         environ: Mapping[str, str] = os.environ,
         birth_delay_s: Callable[[], float] = lambda: random.uniform(0.0, MAX_BIRTH_DELAY_S),  # noqa: S311 - no secret
         retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
@@ -79,9 +76,10 @@ class MqttSink:
         self._birth_delay_s = birth_delay_s
         self._topics = Topics(config.base_topic, node)
         self._discovery_topic = homeassistant.discovery_topic(config.discovery_prefix, node)
-        self._sounds = _enabled(sounds)
+        self._sounds = dict(sounds)
         self._board = StateBoard(self._topics, self._sounds)
-        self._orphans = homeassistant.orphans_of(known_sounds, self._discovery())
+        self._orphans: dict[str, str] = {}
+        """What must be taken out of Home Assistant: platform by component."""
         self._telling = threading.RLock()
         """Held from a change of state until paho has it, so that no older value overtakes."""
         self._birth: threading.Timer | None = None
@@ -133,16 +131,17 @@ class MqttSink:
     def deliver(self, delivery: Delivery) -> Receipt:
         """Publish the sound's attributes and state, then the event.
 
-        What goes to the backlog changes no state: it is history.  The end of a test alert changes
-        the state only: its one event was at its beginning.
+        What goes to the backlog is history, and brings no state of its own; but at an end the
+        present state is told, since the beginning may have been told in time.  The end of a test
+        alert changes the state only: its one event was at its beginning.
         """
         event = delivery.event
         with self._telling:
-            messages = [] if delivery.backlog else list(self._board.messages_for(event))
+            messages = list(self._states_for(delivery))
             if not (event.kind is EventKind.TEST_ALERT and event.phase is Phase.OFFSET):
                 expiry_s = round(self._config.late_after_seconds)
                 messages.append(event_message(self._topics, delivery, expiry_s))
-            return _all_of([self._connection.publish(message) for message in messages])
+            return all_of([self._connection.publish(message) for message in messages])
 
     def set_threshold(self, sound: str, value: float) -> None:
         """Tell a sound's effective threshold."""
@@ -176,12 +175,20 @@ class MqttSink:
         """
         with self._telling:
             previous = self._discovery()
-            self._sounds = _enabled(sounds)
+            self._sounds = dict(sounds)
             self._orphans |= homeassistant.orphans(previous, self._discovery())
             self._orphans = {k: p for k, p in self._orphans.items() if self._is_orphan(k)}
             self._board.update_sounds(self._sounds)
             if self._connection.ready:
                 self._announce()
+
+    def _states_for(self, delivery: Delivery) -> tuple[Message, ...]:
+        event = delivery.event
+        if not delivery.backlog:
+            return self._board.messages_for(event)
+        if event.sound is None or event.phase is not Phase.OFFSET:
+            return ()
+        return self._board.messages_of(event.sound)
 
     def _is_orphan(self, key: str) -> bool:
         return key not in self._discovery()["cmps"]
@@ -211,7 +218,12 @@ class MqttSink:
         return topics
 
     def _announce(self) -> None:
-        """Discovery, then every state, and only then that we are online: nothing stale flashes."""
+        """Discovery, then every state, and only then that we are online: nothing stale flashes.
+
+        Once we take leave, nothing may follow the farewell.
+        """
+        if self._leaving:
+            return
         self._tell_discovery()
         for message in self._board.all_messages():
             self._connection.publish(message)
@@ -265,7 +277,7 @@ class MqttSink:
 
     def _on_birth_over(self) -> None:
         with self._telling:
-            if self._connection.ready and not self._leaving:
+            if self._connection.ready:
                 _log.info("Home Assistant has started; telling it everything")
                 self._announce()
 
@@ -280,34 +292,3 @@ class MqttSink:
             return
         if command is not None:
             self._on_command(command, "MQTT")
-
-
-def _enabled(sounds: Mapping[str, SoundConfig]) -> dict[str, SoundConfig]:
-    return {name: sound for name, sound in sounds.items() if sound.enabled}
-
-
-def _all_of(receipts: Sequence[Receipt]) -> Receipt:
-    """Done when all are; fails with the first failure, final ones last.
-
-    So an event that did get through is not told twice because the access rules forbid its state.
-    """
-    together: Receipt = Future()
-    open_receipts = len(receipts)
-    lock = threading.Lock()
-
-    def settled(_: Receipt) -> None:
-        nonlocal open_receipts
-        with lock:
-            open_receipts -= 1
-            if open_receipts:
-                return
-        errors = [error for r in receipts if (error := r.exception()) is not None]
-        errors.sort(key=lambda error: isinstance(error, UndeliverableError))
-        if errors:
-            together.set_exception(errors[0])
-        else:
-            together.set_result(None)
-
-    for receipt in receipts:
-        receipt.add_done_callback(settled)
-    return together

@@ -23,6 +23,8 @@ CAPACITY = 1000
 """Events kept for one sink; beyond it the oldest goes, so that the last word on a sound stays."""
 RETRY_S = 0.2
 IDLE_S = 1.0
+STOP_S = 0.5
+"""How long a stop waits for a sink that does not return."""
 
 
 @dataclass(slots=True)
@@ -61,9 +63,9 @@ class Outbox:
         self._lock = threading.Condition()
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        """Each thread's own: one that a stop left behind must not go on at the next start."""
         self._thread: threading.Thread | None = None
         self._dropped = 0
-        self._denied = 0
         self._last_turn_s = clock.monotonic()
 
     @property
@@ -78,11 +80,6 @@ class Outbox:
         return self._dropped
 
     @property
-    def denied(self) -> int:
-        """Events that a sink will never take."""
-        return self._denied
-
-    @property
     def last_turn_s(self) -> float:
         """Monotonic time of the loop's last turn, at most about a second ago; for the watchdog."""
         return self._last_turn_s
@@ -90,19 +87,31 @@ class Outbox:
     def start(self) -> None:
         """Begin to deliver; idempotent."""
         if self._thread is None:
-            self._stopping.clear()
-            self._thread = threading.Thread(target=self._run, name="detector-outbox", daemon=True)
+            self._stopping = stopping = threading.Event()
+            self._thread = threading.Thread(
+                target=self._run, args=(stopping,), name="detector-outbox", daemon=True
+            )
             self._thread.start()
 
-    def stop(self, timeout_s: float = 2.0) -> None:
-        """Cease to deliver; what waits stays undelivered. Idempotent. ``flush`` first."""
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """Cease to deliver; what waits stays undelivered. Idempotent. ``flush`` first.
+
+        A sink that does not return, such as a pipe that nobody reads, is left behind.
+        """
         if self._thread is None:
             return
         self._stopping.set()
         self._wake.set()
         self._thread.join(timeout_s)
         if self._thread.is_alive():
-            _log.error("Bug: thread %s did not end in %.0f s", self._thread.name, timeout_s)
+            busy = [lane.sink.name for lane in self._lanes if lane.in_flight is not None]
+            _log.warning(
+                "Thread %s did not end in %g s: no answer from %s; going on, %d undelivered",
+                self._thread.name,
+                timeout_s,
+                " or ".join(busy) or "the log",
+                self.undelivered,
+            )
         self._thread = None
 
     def put(self, event: Event) -> None:
@@ -136,11 +145,13 @@ class Outbox:
                 self._dropped,
             )
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
+    def _run(self, stopping: threading.Event) -> None:
+        while not stopping.is_set():
             self._last_turn_s = self._clock.monotonic()
             for lane in self._lanes:
                 self._turn(lane)
+                if stopping.is_set():
+                    return
             with self._lock:
                 self._lock.notify_all()
                 waiting = any(lane.waiting for lane in self._lanes)
@@ -190,6 +201,5 @@ class Outbox:
         if again:
             _log.info("%s will be given %s again: %s", lane.sink.name, event.id, error)
         elif error is not None:
-            self._denied += 1
             _log.debug("%s will not take %s: %s", lane.sink.name, event.id, error)
         return not again

@@ -1,5 +1,7 @@
 """What every outlet of events promises, and what the outbox hands it."""
 
+import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -74,3 +76,33 @@ def failed(error: DetectorError) -> Receipt:
     receipt: Receipt = Future()
     receipt.set_exception(error)
     return receipt
+
+
+def all_of(receipts: Sequence[Receipt]) -> Receipt:
+    """Done when all are, and at once where there is none.
+
+    It fails with the first failure, final ones last: so an event that did get through is not told
+    twice because the access rules forbid its state.
+    """
+    if not receipts:
+        return delivered()
+    together: Receipt = Future()
+    open_receipts = len(receipts)
+    lock = threading.Lock()
+
+    def settled(_: Receipt) -> None:
+        nonlocal open_receipts
+        with lock:
+            open_receipts -= 1
+            if open_receipts:
+                return
+        errors = [error for r in receipts if (error := r.exception()) is not None]
+        errors.sort(key=lambda error: isinstance(error, UndeliverableError))
+        if errors:
+            together.set_exception(errors[0])
+        else:
+            together.set_result(None)
+
+    for receipt in receipts:
+        receipt.add_done_callback(settled)
+    return together

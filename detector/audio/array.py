@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.audio.mixing import Channel
-from detector.audio.pulled import Format, PulledSource, Sleep
+from detector.audio.mixing import Channel, Format
+from detector.audio.pulled import PulledSource, Sleep
 from detector.core.audio import SAMPLE_RATE_HZ
 from detector.core.clock import Clock
 from detector.core.errors import AudioError

@@ -41,7 +41,7 @@ class Capture:
     """Hands blocks from PortAudio's thread to ours through slots that were made beforehand.
 
     The callback takes no lock of ours and logs nothing; an exception in it would end the stream
-    with no word to anyone, so it is counted instead.  One thread of ours calls ``next``.
+    with no word to anyone, so it is noted instead.  One thread of ours calls ``next``.
     """
 
     def __init__(self, *, slots: int, block_frames: int, channels: int, now: Now) -> None:
@@ -51,10 +51,10 @@ class Capture:
         self._filled: SimpleQueue[int] = SimpleQueue()
         self._overflowed = False
         self._dropped = 0
-        self.errors = 0
-        """Exceptions in the callback; their audio counts as dropped."""
+        self.error = ""
+        """The last exception in the callback, in a few words; its audio counts as dropped."""
         self.last_s = now()
-        """When the last callback came, or this was made."""
+        """When the last block was taken, or this was made."""
         for number in range(slots):
             self._free.put(number)
 
@@ -62,14 +62,13 @@ class Capture:
         """Take a block from PortAudio; ``indata`` has shape (frames, channels)."""
         del time  # PortAudio's clock; ours is told below
         try:
-            self.last_s = self._now()
             if status and status.input_overflow:
                 self._overflowed = True
             self._fill(self._free.get_nowait(), indata, frames)
         except Empty:
             self._dropped += frames
-        except Exception:  # noqa: BLE001 - PortAudio would end the stream in silence
-            self.errors += 1
+        except Exception as error:  # noqa: BLE001 - PortAudio would end the stream in silence
+            self.error = repr(error)
             self._dropped += frames
 
     def next(self, timeout_s: float) -> Captured | None:
@@ -97,6 +96,7 @@ class Capture:
         except ValueError:
             self._free.put(number)
             raise
+        self.last_s = self._now()
         slot.count, slot.arrived_s = frames, self.last_s
         slot.overflowed, slot.dropped = self._overflowed, self._dropped
         self._overflowed, self._dropped = False, 0

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from detector.audio.mixing import Channel, check_channel
+from detector.audio.mixing import Channel, Format, check_channel
 from detector.core.audio import SAMPLE_RATE_HZ
 from detector.core.errors import AudioError
 
@@ -79,18 +79,6 @@ class DeviceInfo:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
-class InputFormat:
-    """How a device is opened."""
-
-    rate_hz: int
-    channels: int
-
-    def __str__(self) -> str:
-        plural = "" if self.channels == 1 else "s"
-        return f"{self.rate_hz} Hz, {self.channels} channel{plural}"
-
-
 def input_devices(system: SoundSystem) -> tuple[DeviceInfo, ...]:
     """All devices that have inputs, as PortAudio knew them when it was initialised."""
     host_apis = system.query_hostapis()
@@ -120,30 +108,25 @@ def find_device(system: SoundSystem, wanted: str) -> DeviceInfo:
     raise AudioError(f"audio.device {wanted} is not there; there is {_listed(devices)}")
 
 
-def accepts(system: SoundSystem, device: DeviceInfo, wanted: InputFormat) -> bool:
-    """Whether the device can be opened so, now."""
-    return _refusal(system, device, wanted) is None
-
-
 def supported_rates(system: SoundSystem, device: DeviceInfo) -> tuple[int, ...]:
     """Those of 16, 32, 44.1 and 48 kHz that it can be opened at, ascending."""
     return tuple(
         rate_hz
         for rate_hz in sorted(PREFERRED_RATES_HZ)
         if any(
-            accepts(system, device, InputFormat(rate_hz, channels))
+            _refusal(system, device, Format(rate_hz, channels)) is None
             for channels in _channel_counts(device, "mix")
         )
     )
 
 
-def choose_format(system: SoundSystem, device: DeviceInfo, channel: Channel) -> InputFormat:
+def choose_format(system: SoundSystem, device: DeviceInfo, channel: Channel) -> Format:
     """The first of our preferred formats that the device can. Raises AudioError if none."""
     check_channel(channel, device.channels, str(device))
     refusal = ""
     for rate_hz in dict.fromkeys((*PREFERRED_RATES_HZ, device.default_rate_hz)):
         for channels in _channel_counts(device, channel):
-            wanted = InputFormat(rate_hz, channels)
+            wanted = Format(rate_hz, channels)
             reason = _refusal(system, device, wanted)
             if reason is None:
                 return wanted
@@ -189,7 +172,7 @@ def _channel_counts(device: DeviceInfo, channel: Channel) -> tuple[int, ...]:
     return tuple(dict.fromkeys(count for count in counts if least <= count <= most))
 
 
-def _refusal(system: SoundSystem, device: DeviceInfo, wanted: InputFormat) -> str | None:
+def _refusal(system: SoundSystem, device: DeviceInfo, wanted: Format) -> str | None:
     try:
         system.check_input_settings(
             device=device.id,

@@ -1,17 +1,11 @@
 """From captured blocks to the ring buffer: on one index, with what was lost marked as lost."""
 
-import logging
-
 from detector.audio.arrival import ArrivalClock
 from detector.audio.capture import Captured
 from detector.audio.intake import Intake
 from detector.audio.mixing import Channel
 from detector.audio.ring import RingBuffer
 from detector.core.audio import SAMPLE_RATE_HZ, GapCause
-
-_log = logging.getLogger(__name__)
-
-_WARN_EVERY_SECONDS = 60.0
 
 
 class Feed:
@@ -28,11 +22,8 @@ class Feed:
         self._arrivals = ArrivalClock(SAMPLE_RATE_HZ)
         self._ends_s: float | None = None  # capture time of the last sample taken in
         self._first = True
-        self._warned_s: float | None = None
         self.overflows = 0
         """Times that audio was lost on the way in."""
-        self.lost_seconds = 0.0
-        """How much that was, estimated."""
 
     def begin(self, *, rate_hz: int, name: str) -> None:
         """A session begins: the device was opened."""
@@ -47,7 +38,7 @@ class Feed:
         if lost:
             self._drain()
             self._arrivals.lose(lost)
-            self._lose(lost / rate_hz, captured.arrived_s)
+            self._lose(lost / rate_hz)
         captured_s = self._arrivals.arrived(count, captured.arrived_s)
         if self._first:
             self._mark_absence(captured_s - count / rate_hz)
@@ -70,18 +61,9 @@ class Feed:
         estimate = self._arrivals.lost_before(len(captured.frames), captured.arrived_s)
         return max(captured.dropped, estimate)
 
-    def _lose(self, seconds: float, now_s: float) -> None:
+    def _lose(self, seconds: float) -> None:
         self.overflows += 1
-        self.lost_seconds += seconds
         self._ring.lose(max(1, round(seconds * SAMPLE_RATE_HZ)), GapCause.OVERFLOW)
-        if self._warned_s is None or now_s - self._warned_s >= _WARN_EVERY_SECONDS:
-            self._warned_s = now_s
-            _log.warning(
-                "Audio was lost on the way in: %d times, %.1f s in all. A larger "
-                "audio.latency_seconds gives more room.",
-                self.overflows,
-                self.lost_seconds,
-            )
 
     def _mark_absence(self, begins_s: float) -> None:
         self._first = False

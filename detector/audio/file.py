@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.audio.mixing import Channel
-from detector.audio.pulled import Format, PulledSource, Sleep
+from detector.audio.mixing import Channel, Format
+from detector.audio.pulled import PulledSource, Sleep
 from detector.core.audio import End
 from detector.core.clock import Clock
 from detector.core.errors import AudioError
@@ -50,6 +50,7 @@ class FileSource(PulledSource):
         super().__init__(str(path), channel=channel, realtime=realtime, clock=clock, sleep=sleep)
         self._path = path
         self._file: SoundFile | None = None
+        self._promised_s: float | None = None
         self._damaged = False
 
     @property
@@ -65,6 +66,8 @@ class FileSource(PulledSource):
         self._file = file = _decode(self._path)
         if file.frames == 0:
             raise AudioError(f"{self._path} holds no audio")
+        # Asked now, for the file may be gone when it has been heard.
+        self._promised_s = _promised_seconds(file, self._path)
         return Format(int(file.samplerate), int(file.channels))
 
     def _pull(self, count: int, timeout_s: float) -> NDArray[Any]:
@@ -79,7 +82,7 @@ class FileSource(PulledSource):
 
     def _end(self) -> End:
         heard_s = self._pulled_frames / self._opened.samplerate
-        promised_s = _promised_seconds(self._opened, self._path) or heard_s
+        promised_s = self._promised_s or heard_s
         if self._damaged or promised_s - heard_s > _TOLERANCE_SECONDS:
             raise AudioError(
                 f"{self._path} is damaged or truncated: it ends after {heard_s:.1f} s of "

@@ -17,12 +17,9 @@ class Intake:
 
     def __init__(self, *, rate_hz: int, channel: Channel, name: str) -> None:
         self.rate_hz = rate_hz
-        self.not_finite = 0
-        """Samples so far that were NaN or infinite, heard as 0."""
-        self.out_of_range = 0
-        """Samples so far beyond full scale, heard as full scale."""
         self._channel = channel
         self._name = name
+        self._warned = False
         self._resampler = Resampler(rate_hz)
 
     @property
@@ -32,11 +29,10 @@ class Intake:
 
     def take(self, frames: NDArray[Any]) -> Samples:
         """Take frames, shape (n, channels), integer or float; hand over (m,) at 16 kHz."""
-        clean, not_finite, out_of_range = sanitise(to_float32(frames))
-        if not_finite and not self.not_finite:
+        clean, not_finite = sanitise(to_float32(frames))
+        if not_finite and not self._warned:
+            self._warned = True
             _log.warning("%s holds samples that are not numbers; heard as silence", self._name)
-        self.not_finite += not_finite
-        self.out_of_range += out_of_range
         return self._resampler.process(to_mono(clean, self._channel))
 
     def drain(self) -> Samples:

@@ -47,8 +47,8 @@ class Liveness:
     ========  ==========================================================  ====================
     state     entered when                                                left when
     ========  ==========================================================  ====================
-    missing   at first, and at once when the source says it is away       1 s of audible sound
-    stalled   no block for 10 s                                           1 s of audible sound
+    missing   at first, and at once when the source says it is away       1 s of good sound
+    stalled   no block for 10 s                                           1 s of good sound
     silent    exact zeros for 10 s, or below −90 dBFS for 30 s; 300 s     1 s of audible sound
               each where the microphone gates its noise
     stuck     one constant value, or a loop of up to 1 s, for 10 s        1 s of audible sound
@@ -58,7 +58,8 @@ class Liveness:
 
     *Audible* is all that is neither quiet nor stuck.  Each state can also turn straight into
     another.  A microphone *gates* when it gives exact zeros in quiet rooms; it is taken for one
-    after 5 runs of zeros of 0.3 s to 10 s that ended by themselves.  ``muted`` is not told here.
+    after 5 runs of zeros of 0.3 s to 10 s that ended by themselves.  *Good* is what is audible,
+    and the zeros of one that gates.  ``muted`` is not told here.
 
     Deaf seconds count from the beginning of what was noticed: a microphone that is found silent
     has been deaf for those 10 s already.
@@ -77,8 +78,10 @@ class Liveness:
         self._left_over: Samples = np.zeros(0, np.float32)
         self._earlier: deque[Samples] = deque(maxlen=LONGEST_LOOP_PIECES)
         self._clipped: deque[float] = deque(maxlen=_pieces(CLIPPING_SPAN_S))
-        self._runs = dict.fromkeys(_Kind, 0)  # pieces in a row
+        self._runs = dict.fromkeys(_Kind, 0)  # pieces in a row, in the present state
+        self._good = 0  # the same
         self._unclipped = 0
+        self._zeros = 0  # pieces in a row, in whatever states
         self._gated_times = 0
 
     @property
@@ -103,6 +106,13 @@ class Liveness:
                 self._judge(piece, piece_s)
         return self._state
 
+    def unjudged_block(self, now_s: float) -> MicState:
+        """A block came from a file or a pipe: its silence is nobody's fault."""
+        self._count_deaf(self._elapsed(now_s))
+        self._last_block_s = now_s
+        self._enter(MicState.OK, 0.0)
+        return self._state
+
     def no_block(self, now_s: float) -> MicState:
         """No block came lately, though the source says that it is there."""
         self._count_deaf(self._elapsed(now_s))
@@ -111,6 +121,7 @@ class Liveness:
         since_s = now_s - self._last_block_s
         if since_s >= STALLED_AFTER_S:
             self._enter(MicState.STALLED, since_s)
+            self._break_off()
         return self._state
 
     def unavailable(self, now_s: float) -> MicState:
@@ -118,7 +129,14 @@ class Liveness:
         self._enter(MicState.MISSING, 0.0)
         self._count_deaf(self._elapsed(now_s))
         self._last_block_s = None
+        self._break_off()
         return self._state
+
+    def _break_off(self) -> None:
+        """What comes after an absence is not joined to what came before."""
+        self._left_over = np.zeros(0, np.float32)
+        self._earlier.clear()
+        self._zeros = 0
 
     def _elapsed(self, now_s: float) -> float:
         """Seconds since this was last asked."""
@@ -136,18 +154,26 @@ class Liveness:
             self._deaf_s[state] += deaf_already_s
         self._state = state
         self._runs = dict.fromkeys(_Kind, 0)
+        self._good = 0
         self._clipped.clear()
 
     def _judge(self, piece: Samples, piece_s: float) -> None:
         kind = self._kind(piece)
-        if kind is not _Kind.AUDIBLE:
+        good = self._is_good(kind)
+        if not good:
             self._count_deaf(piece_s)
         self._earlier.append(piece)
         self._count(kind, piece)
-        recovered = self._unclipped if self._state is MicState.CLIPPING else self._runs[kind]
-        if kind is _Kind.AUDIBLE and recovered >= _pieces(GOOD_AFTER_S):
+        self._good = self._good + 1 if good else 0
+        recovered = self._unclipped if self._state is MicState.CLIPPING else self._good
+        if good and recovered >= _pieces(GOOD_AFTER_S):
             self._enter(MicState.OK, 0.0)
         self._find_fault()
+
+    def _is_good(self, kind: _Kind) -> bool:
+        """Whether a piece speaks for a microphone that hears, in its present state."""
+        gated = self.gates_noise and self._state in (MicState.MISSING, MicState.STALLED)
+        return kind is _Kind.AUDIBLE or (kind is _Kind.ZEROS and gated)
 
     def _kind(self, piece: Samples) -> _Kind:
         if not piece.any():
@@ -162,8 +188,11 @@ class Liveness:
         return _Kind.AUDIBLE
 
     def _count(self, kind: _Kind, piece: Samples) -> None:
-        if kind is not _Kind.ZEROS:
-            self._learn_gate(self._runs[_Kind.ZEROS])
+        if kind is _Kind.ZEROS:
+            self._zeros += 1
+        else:
+            self._learn_gate(self._zeros)
+            self._zeros = 0
         # Zeros are quiet too: a microphone may waver between the two.
         going_on = {_Kind.ZEROS, _Kind.QUIET} if kind is _Kind.ZEROS else {kind}
         self._runs = {each: self._runs[each] + 1 if each in going_on else 0 for each in _Kind}

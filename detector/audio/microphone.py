@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 
+from detector.audio.capture import Captured
 from detector.audio.devices import (
     DeviceInfo,
     SoundSystem,
@@ -16,6 +17,7 @@ from detector.audio.devices import (
     supported_rates,
 )
 from detector.audio.feed import Feed
+from detector.audio.intime import HangError, in_time
 from detector.audio.mixing import sanitise, to_mono
 from detector.audio.opened import OpenedDevice, open_device
 from detector.audio.ring import RingBuffer
@@ -38,9 +40,15 @@ class Patience:
     """How long the microphone waits for what."""
 
     stall_s: float = 5.0
-    """Without a callback the device counts as lost; some plugins call in bursts of seconds."""
+    """Without audio the device is opened anew; some plugins call in bursts of seconds."""
+    open_s: float = 20.0
+    """PortAudio may hang while it looks for devices or opens one; a slow one takes seconds."""
     close_s: float = 3.0
     """PortAudio may hang while it closes a device that was unplugged."""
+    stop_s: float = 1.5
+    """A stop waits no longer for PortAudio; the process ends all the same."""
+    list_s: float = 60.0
+    """To try all rates of all devices takes a while."""
     poll_s: float = 0.25
     """How often a silent device is looked at."""
     retry_s: tuple[float, ...] = (2.0, 3.0, 5.0)
@@ -63,19 +71,28 @@ def load_sound_system() -> SoundSystem:
             "the Python package sounddevice, which microphones need, is missing: "
             "pip install sounddevice"
         ) from error
+    except Exception as error:  # PortAudioError, of a module that is not there yet
+        raise AudioError(f"the sound system fails: {one_line(error)}") from error
     return cast(SoundSystem, sounddevice)
 
 
-def list_devices(load: Load = load_sound_system) -> list[DeviceInfo]:
+def list_devices(
+    load: Load = load_sound_system, *, patience: Patience = PATIENCE
+) -> list[DeviceInfo]:
     """All input devices and the rates they accept now.
 
-    For a process that is not listening itself.  Raises AudioError where PortAudio is missing.
+    For a process that is not listening itself.  Raises AudioError where PortAudio is missing,
+    fails or hangs.
     """
-    system = load()
-    return [
-        replace(device, rates_hz=supported_rates(system, device))
-        for device in input_devices(system)
-    ]
+    return in_time(lambda: _all_devices(load()), patience.list_s)
+
+
+def _all_devices(system: SoundSystem) -> list[DeviceInfo]:
+    try:
+        found = input_devices(system)
+    except system.PortAudioError as error:
+        raise AudioError(f"the sound system fails: {one_line(error)}") from error
+    return [replace(device, rates_hz=supported_rates(system, device)) for device in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +107,27 @@ class Checked:
         return f"{self.opened_as}, level {self.level_dbfs:.1f} dBFS"
 
 
-def open_check(config: AudioConfig, *, clock: Clock, load: Load = load_sound_system) -> Checked:
+def open_check(
+    config: AudioConfig,
+    *,
+    clock: Clock,
+    load: Load = load_sound_system,
+    patience: Patience = PATIENCE,
+) -> Checked:
     """Open the configured microphone for a second; what it is and how loud.
 
-    Raises AudioError where it is not there, cannot be opened, or delivers nothing.
+    Raises AudioError where it is not there, cannot be opened, hangs, or delivers nothing.
     """
-    opened = open_device(load(), config, clock.monotonic)
+    opened = in_time(lambda: open_device(load(), config, clock.monotonic), patience.open_s)
     heard: list[Samples] = []
     try:
         while sum(len(frames) for frames in heard) < _CHECK_SECONDS * opened.format.rate_hz:
-            captured = opened.capture.next(PATIENCE.stall_s)
+            captured = opened.capture.next(patience.stall_s)
             if captured is None:
                 raise AudioError(f"{opened} was opened, but delivers no audio")
             heard.append(captured.frames)
     finally:
-        opened.stream.close()
+        in_time(opened.stream.close, patience.close_s)
     mono = to_mono(sanitise(np.concatenate(heard)).samples, config.channel)
     return Checked(str(opened), rms_dbfs(mono))
 
@@ -113,8 +136,9 @@ class MicrophoneSource:
     """Hears a microphone into a ring buffer, in a thread of its own, for as long as it takes.
 
     A device that is missing, taken or unplugged is a state, not an error: ``status`` says it, the
-    log says it once per reason, and it is tried again.  The one thing that ends the source is a
-    sound system that hangs: then ``read`` gives End, and only a new process helps.
+    log says it once per reason, and it is tried again.  One that merely delivers nothing is opened
+    anew, and stays available until it cannot be.  The one thing that ends the source is a sound
+    system that hangs: then ``read`` gives End, and only a new process helps.
 
     ``start``, ``stop`` and ``status`` from any thread; ``read`` from one.
 
@@ -148,6 +172,7 @@ class MicrophoneSource:
         self._opened: OpenedDevice | None = None
         self._thread: threading.Thread | None = None
         self._initialised = False
+        self._hearing = False  # whether the device that is open has delivered
 
     @property
     def status(self) -> SourceStatus:
@@ -167,9 +192,9 @@ class MicrophoneSource:
         if self._opened is not None:
             self._opened.capture.wake()
         if self._thread is not None:
-            self._thread.join(self._patience.close_s + self._patience.stall_s)
+            self._thread.join(self._patience.stop_s)
             if self._thread.is_alive():
-                _log.error("Bug: the thread %s does not end", self._thread.name)
+                _log.error("The thread %s does not end: the sound system hangs", self._thread.name)
         self._ring.close("stopped")
 
     def read(self, timeout_s: float) -> Block | Gap | End | None:
@@ -186,90 +211,84 @@ class MicrophoneSource:
                 self._stopping.wait(steps[min(failures, len(steps)) - 1])
             self._set_status(available=False, description="stopped")
             self._ring.close("stopped")
-        except _HangingError:
+        except HangError as error:
             reason = "the sound system hangs; only a restart helps"
             self._set_status(available=False, description=reason)
-            _log.critical("%s", reason.capitalize())
+            _log.critical("%s (%s)", reason.capitalize(), error)
             self._ring.close(reason)
 
     def _attempt(self) -> bool:
-        """Open the device and hear it until it is lost; whether anything was heard."""
+        """Open the device and hear it until that ends; whether anything was heard."""
+        self._hearing = False
         try:
-            return self._hear()
+            self._hear()
+        except HangError:
+            raise
+        except _StalledError as error:
+            self._trouble(str(error), available=self.status.available)
         except AudioError as error:
-            self._lost(str(error))
+            self._trouble(str(error), available=False)
         except Exception as error:  # noqa: BLE001 - hearing must outlive a defect
             _log.exception("Bug: hearing failed; it begins anew")
-            self._lost(f"internal error: {error!r}")
-        return False
+            self._trouble(f"internal error: {error!r}", available=False)
+        return self._hearing
 
-    def _hear(self) -> bool:
-        system = self._sound_system()
-        opened = open_device(system, self._config, self._clock.monotonic)
+    def _hear(self) -> None:
+        """Hear the device until ``stop``. Raises AudioError where it ends before."""
+        opened = in_time(self._open, self._patience.open_s)
         self._opened = opened
         self._feed.begin(rate_hz=opened.format.rate_hz, name=str(opened.device))
         try:
-            trouble = self._pump(opened)
-            heard = self.status.available
-            self._feed.end()
-            if trouble is not None:
-                self._lost(f"{opened.device}: {trouble}")
+            self._pump(opened)
         finally:
-            self._in_time(opened.stream.close)
-        return heard
+            in_time(opened.stream.close, self._patience.close_s)
+            self._feed.end()
 
-    def _pump(self, opened: OpenedDevice) -> str | None:
-        """Pass on audio until there is trouble, which is returned, or None when stopped."""
+    def _open(self) -> OpenedDevice:
+        """Open the device among those that are there now: PortAudio looks at initialisation only.
+
+        In a helper thread.
+        """
+        system = self._load()
+        if self._initialised:
+            _reinitialise(system)
+        self._initialised = True
+        return open_device(system, self._config, self._clock.monotonic)
+
+    def _pump(self, opened: OpenedDevice) -> None:
+        """Pass on audio until ``stop``. Raises AudioError where the stream ends before."""
         while not self._stopping.is_set():
             captured = opened.capture.next(self._patience.poll_s)
             if captured is not None:
-                self._feed.take(captured)
-                if not self.status.available:
-                    _log.info("Listening to %s", opened)
-                    self._set_status(available=True, description=str(opened))
-            elif not opened.stream.active:
-                return "the sound system ended the stream"
+                self._take(captured, opened)
+            elif not opened.active:
+                raise AudioError(_ended(opened, "the sound system ended the stream"))
             elif self._clock.monotonic() - opened.capture.last_s >= self._patience.stall_s:
-                return f"no audio for {self._patience.stall_s:g} s"
-        return None
+                raise _StalledError(_ended(opened, f"no audio for {self._patience.stall_s:g} s"))
 
-    def _sound_system(self) -> SoundSystem:
-        """PortAudio, with a fresh list of devices: it looks for them at initialisation only."""
-        system = self._load()
-        if self._initialised:
-            self._in_time(lambda: _reinitialise(system))
-        self._initialised = True
-        return system
+    def _take(self, captured: Captured, opened: OpenedDevice) -> None:
+        self._feed.take(captured)
+        if not self._hearing:
+            self._hearing = True
+            _log.info("Listening to %s", opened)
+            self._set_status(available=True, description=str(opened))
 
-    def _lost(self, reason: str) -> None:
-        if self._told != (False, reason):
+    def _trouble(self, reason: str, *, available: bool) -> None:
+        if self._told != (available, reason):
             _log.warning("No microphone: %s", reason)
-        self._set_status(available=False, description=reason)
+        self._set_status(available=available, description=reason)
 
     def _set_status(self, *, available: bool, description: str) -> None:
         self._told = (available, description)
 
-    def _in_time(self, action: Callable[[], None]) -> None:
-        """Run what may hang for ever in a helper thread, and do not wait longer than we can."""
-        failures: list[Exception] = []
 
-        def act() -> None:
-            try:
-                action()
-            except Exception as error:  # noqa: BLE001 - raised below, in our own thread
-                failures.append(error)
-
-        helper = threading.Thread(target=act, name="detector-sound-system", daemon=True)
-        helper.start()
-        helper.join(self._patience.close_s)
-        if helper.is_alive():
-            raise _HangingError
-        if failures:
-            raise AudioError(f"the sound system fails: {one_line(failures[0])}") from failures[0]
+class _StalledError(AudioError):
+    """The device is there and open, but delivers nothing."""
 
 
-class _HangingError(BaseException):
-    """The sound system does not come back; not an Exception, for nothing is to be tried anew."""
+def _ended(opened: OpenedDevice, why: str) -> str:
+    error = opened.capture.error
+    return f"{opened.device}: {why}" + (f"; a callback failed, a bug: {error}" if error else "")
 
 
 def _reinitialise(system: SoundSystem) -> None:
@@ -278,4 +297,7 @@ def _reinitialise(system: SoundSystem) -> None:
         system._terminate()  # noqa: SLF001 - see above
     except system.PortAudioError:
         _log.debug("PortAudio was not initialised", exc_info=True)
-    system._initialize()  # noqa: SLF001 - see above
+    try:
+        system._initialize()  # noqa: SLF001 - see above
+    except system.PortAudioError as error:
+        raise AudioError(f"the sound system fails: {one_line(error)}") from error

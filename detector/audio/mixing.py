@@ -5,6 +5,7 @@ one instant, so that interleaved audio has shape (frames, channels).  (The STFT'
 another thing.)
 """
 
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -17,14 +18,24 @@ Channel = Literal["mix"] | int
 """``mix`` averages all channels; a number takes that one, the first being 1."""
 
 
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a source delivers; as a string, for a person."""
+
+    rate_hz: int
+    channels: int
+
+    def __str__(self) -> str:
+        plural = "" if self.channels == 1 else "s"
+        return f"{self.rate_hz} Hz, {self.channels} channel{plural}"
+
+
 class Sanitised(NamedTuple):
     """Samples that can be trusted, and how many could not."""
 
     samples: Samples
     not_finite: int
     """Samples that were NaN or infinite, now 0."""
-    out_of_range: int
-    """Samples beyond ±1, now ±1."""
 
 
 def to_float32(frames: NDArray[Any]) -> Samples:
@@ -36,15 +47,14 @@ def to_float32(frames: NDArray[Any]) -> Samples:
 
 
 def sanitise(samples: Samples) -> Sanitised:
-    """Make samples of any shape finite and within ±1, and count what was not."""
+    """Make samples of any shape finite and within ±1."""
     peak = np.max(np.abs(samples), initial=0.0)
     if peak <= 1.0:  # false also where the peak is NaN
-        return Sanitised(samples, 0, 0)
+        return Sanitised(samples, 0)
     finite = np.isfinite(samples)
     clean = np.where(finite, samples, np.float32(0.0))
-    out_of_range = int(np.count_nonzero(np.abs(clean) > 1.0))
     not_finite = samples.size - int(np.count_nonzero(finite))
-    return Sanitised(np.clip(clean, -1.0, 1.0), not_finite, out_of_range)
+    return Sanitised(np.clip(clean, -1.0, 1.0), not_finite)
 
 
 def to_mono(frames: Samples, channel: Channel) -> Samples:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from detector.audio.capture import Capture, Now
 from detector.audio.devices import (
     DeviceInfo,
-    InputFormat,
     SoundStream,
     SoundSystem,
     choose_format,
     find_device,
     one_line,
 )
+from detector.audio.mixing import Format
 from detector.config.schema import AudioConfig
 from detector.core.errors import AudioError
 
@@ -24,9 +24,18 @@ class OpenedDevice:
     """A device that is open; whoever opened it closes its stream."""
 
     device: DeviceInfo
-    format: InputFormat
+    format: Format
     capture: Capture
     stream: SoundStream
+    system: SoundSystem
+
+    @property
+    def active(self) -> bool:
+        """Whether it is still being listened to. Raises AudioError where PortAudio fails."""
+        try:
+            return self.stream.active
+        except self.system.PortAudioError as error:
+            raise AudioError(f"{self.device} fails: {one_line(error)}") from error
 
     def __str__(self) -> str:
         return f"{self.device} at {self.format}"
@@ -37,37 +46,31 @@ def open_device(system: SoundSystem, config: AudioConfig, now: Now) -> OpenedDev
     try:
         device = find_device(system, config.device)
         form = choose_format(system, device, config.channel)
+        block_frames = round(config.block_seconds * form.rate_hz)
         capture = Capture(
             slots=max(4, round(_SLOT_SECONDS / config.block_seconds)),
-            block_frames=round(config.block_seconds * form.rate_hz),
+            block_frames=block_frames,
             channels=form.channels,
             now=now,
         )
-        stream = _open_stream(system, config, device, form, capture)
+        stream = system.InputStream(
+            device=device.id,
+            samplerate=form.rate_hz,
+            channels=form.channels,
+            dtype="float32",
+            blocksize=block_frames,
+            latency=config.latency_seconds,
+            callback=capture,
+        )
+        _start(system, stream)
     except system.PortAudioError as error:
         raise AudioError(f"audio.device {config.device} fails: {one_line(error)}") from error
-    return OpenedDevice(device, form, capture, stream)
+    return OpenedDevice(device, form, capture, stream, system)
 
 
-def _open_stream(
-    system: SoundSystem,
-    config: AudioConfig,
-    device: DeviceInfo,
-    form: InputFormat,
-    capture: Capture,
-) -> SoundStream:
-    stream = system.InputStream(
-        device=device.id,
-        samplerate=form.rate_hz,
-        channels=form.channels,
-        dtype="float32",
-        blocksize=round(config.block_seconds * form.rate_hz),
-        latency=config.latency_seconds,
-        callback=capture,
-    )
+def _start(system: SoundSystem, stream: SoundStream) -> None:
     try:
         stream.start()
     except system.PortAudioError:
         stream.close()
         raise
-    return stream

@@ -2,16 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Event, Lock
 from typing import Any
 
 from numpy.typing import NDArray
 
 from detector.audio.intake import Intake
-from detector.audio.mixing import Channel, check_channel
+from detector.audio.mixing import Channel, Format, check_channel
 from detector.core.audio import SAMPLE_RATE_HZ, Block, End, Gap, Samples, SourceStatus
 from detector.core.clock import Clock
+from detector.core.errors import AudioError
 
 REALTIME_BLOCK_SECONDS = 0.1
 """Played at its own pace: as often as a microphone hands over."""
@@ -19,14 +19,6 @@ BLOCK_SECONDS = 1.0
 """Otherwise: as much as a block may hold."""
 
 Sleep = Callable[[float], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """What an opened source turned out to be."""
-
-    rate_hz: int
-    channels: int
 
 
 class PulledSource(ABC):
@@ -59,21 +51,19 @@ class PulledSource(ABC):
         """The source's own account of itself."""
         return self._status
 
-    @property
-    def not_finite(self) -> int:
-        """Samples so far that were NaN or infinite, heard as 0."""
-        return 0 if self._intake is None else self._intake.not_finite
-
     def start(self) -> None:
         """Open it. Raises AudioError, in one line, where it cannot be heard."""
         if self._intake is not None:
             return
-        found = self._open()
-        check_channel(self._channel, found.channels, self._name)
+        try:
+            found = self._open()
+            check_channel(self._channel, found.channels, self._name)
+        except AudioError as error:
+            self._close()
+            self._status = SourceStatus(available=False, description=str(error))
+            raise
         self._intake = Intake(rate_hz=found.rate_hz, channel=self._channel, name=self._name)
-        plural = "" if found.channels == 1 else "s"
-        told = f"{self._name} at {found.rate_hz} Hz, {found.channels} channel{plural}"
-        self._status = SourceStatus(available=True, description=told)
+        self._status = SourceStatus(available=True, description=f"{self._name} at {found}")
 
     def stop(self) -> None:
         """End the pacing and close; the reader gets End."""

@@ -44,11 +44,6 @@ class Resampler:
         self._stream.clear()
         return rest
 
-    def reset(self) -> None:
-        """Forget what the filter withholds and begin anew."""
-        if self._stream is not None:
-            self._stream.clear()
-
     def _open(self) -> "ResampleStream":
         from soxr import ResampleStream
 

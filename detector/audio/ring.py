@@ -61,11 +61,6 @@ class RingBuffer:
         self._end: End | None = None
         self._changed = Condition()
 
-    @property
-    def lag_seconds(self) -> float:
-        """Audio that waits for the reader."""
-        return self._unread / SAMPLE_RATE_HZ
-
     def write(self, samples: Samples, captured_monotonic_s: float) -> None:
         """Append samples, shape (n,); the time is that of the last one. Never blocks for room."""
         with self._changed:

@@ -8,8 +8,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.audio.mixing import Channel
-from detector.audio.pulled import Format, PulledSource
+from detector.audio.mixing import Channel, Format
+from detector.audio.pulled import PulledSource
 from detector.core.audio import End
 from detector.core.clock import Clock
 from detector.core.errors import AudioError
@@ -43,11 +43,10 @@ class StreamSource(PulledSource):
 
     def _pull(self, count: int, timeout_s: float) -> NDArray[Any] | None:
         frame_bytes = _SAMPLE_BYTES * self._format.channels
-        descriptor = self._stream.fileno()
         while len(self._rest) < frame_bytes:
-            if not select.select([descriptor], [], [], timeout_s)[0]:
+            received = self._receive(count * frame_bytes, timeout_s)
+            if received is None:
                 return None
-            received = os.read(descriptor, count * frame_bytes)
             if not received:
                 return self._finish()
             self._rest += received
@@ -55,6 +54,16 @@ class StreamSource(PulledSource):
         frames = np.frombuffer(self._rest[:whole], "<i2").reshape(-1, self._format.channels)
         self._rest = self._rest[whole:]
         return frames
+
+    def _receive(self, size: int, timeout_s: float) -> bytes | None:
+        """Up to ``size`` bytes; none at the end; None: not in time. Raises AudioError."""
+        try:
+            descriptor = self._stream.fileno()
+            if not select.select([descriptor], [], [], timeout_s)[0]:
+                return None
+            return os.read(descriptor, size)
+        except OSError as error:
+            raise AudioError(f"{_NAME} cannot be read: {error.strerror or error}") from error
 
     def _finish(self) -> NDArray[Any]:
         if self._pulled_frames == 0:

@@ -2,9 +2,11 @@
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from detector import __version__
 from detector.core.errors import DetectorError
@@ -62,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    _prepare_streams()
     arguments = build_parser().parse_args(argv)
     try:
         code = arguments.handler(arguments)
@@ -76,6 +79,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return int(code)
+
+
+def _prepare_streams() -> None:
+    """Have three standard streams that take any text.
+
+    One that is closed becomes /dev/null: else the next file we open would take its place. What a
+    stream's encoding lacks (a name of odd bytes, ≥ in Latin-1) is escaped: never a traceback.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - stays
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _complain(text: str) -> None:

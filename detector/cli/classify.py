@@ -98,11 +98,8 @@ def _classify(path: Path, config: "Config", recogniser: "Recogniser") -> _Report
     report = _Report(path)
     source = FileSource(path, realtime=False, channel=config.audio.channel, clock=clock)
     pipeline = build_pipeline(config, [recogniser], clock=clock, on_snapshot=report.windows.append)
-    spec = recogniser.spec
     with audio_progress(path) as progress:
-        for reached, events in run_to_end(
-            source, pipeline, window_samples=spec.context_samples, hop_samples=spec.hop_samples
-        ):
+        for reached, events in run_to_end(source, pipeline, recogniser.spec):
             report.events += events
             report.duration_s = reached / SAMPLE_RATE_HZ
             progress(round(report.duration_s), round(source.duration_s))
@@ -137,21 +134,13 @@ def _runs(windows: "list[Snapshot]") -> "Iterator[list[Snapshot]]":
 
 
 def _document(report: _Report) -> dict[str, Any]:
+    from detector.service.parts import window_document
+
     return {
         "file": str(report.path),
         "duration_s": round(report.duration_s, 3),
         "events": [_event(event) for event in report.events],
-        "windows": [
-            {
-                "start_s": round(window.start_s, 3),
-                "end_s": round(window.end_s, 3),
-                "level_dbfs": round(window.level_dbfs, 1),
-                "classes": [
-                    {"class": one.name, "score": round(one.score, 4)} for one in window.classes
-                ],
-            }
-            for window in report.windows
-        ],
+        "windows": [window_document(window) for window in report.windows],
     }
 
 

@@ -3,6 +3,7 @@
 import argparse
 import functools
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -79,7 +80,6 @@ def set_up_logging(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
-@functools.cache
 def _standard_error() -> TextIO:
     """Standard error under a descriptor of our own.
 
@@ -87,10 +87,15 @@ def _standard_error() -> TextIO:
     /dev/null against ALSA's chatter: what is logged meanwhile would be lost.
     """
     try:
-        descriptor = os.dup(sys.stderr.fileno())
+        descriptor = sys.stderr.fileno()
     except (OSError, ValueError):
         return sys.stderr
-    return os.fdopen(descriptor, "w", buffering=1, errors="backslashreplace")
+    return _duplicate(descriptor)
+
+
+@functools.cache
+def _duplicate(descriptor: int) -> TextIO:
+    return os.fdopen(os.dup(descriptor), "w", buffering=1, errors="backslashreplace")
 
 
 class _Journal(logging.Formatter):
@@ -106,10 +111,12 @@ class _Person(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
 
 
-def load_model(arguments: argparse.Namespace, config: "Config") -> "LoadedModel":
+def load_model(
+    arguments: argparse.Namespace, config: "Config", *, fetch: bool = True
+) -> "LoadedModel":
     """The model, having classified one window of silence: the first one takes longest.
 
-    Raises ModelError where it is absent, damaged or no classifier.
+    Raises ModelError where it is absent (and not to be fetched), damaged or no classifier.
     """
     import numpy as np
 
@@ -119,7 +126,8 @@ def load_model(arguments: argparse.Namespace, config: "Config") -> "LoadedModel"
     from detector.service.monitor import ModelFacts
     from detector.service.parts import LoadedModel
 
-    path, wanted = model_file(arguments, config), config.model
+    find = fetched_model if fetch else found_model
+    path, wanted = find(arguments, config), config.model
     classifier = Classifier(
         path, runtime=wanted.runtime, threads=wanted.threads, sha256=wanted.sha256
     )
@@ -129,7 +137,19 @@ def load_model(arguments: argparse.Namespace, config: "Config") -> "LoadedModel"
     return LoadedModel(recogniser, ModelFacts(name, classifier.runtime_name, recogniser.spec))
 
 
-def model_file(arguments: argparse.Namespace, config: "Config") -> Path:
+def found_model(arguments: argparse.Namespace, config: "Config") -> Path:
+    """Where the model is; raises ModelError where it is not."""
+    from detector.core.errors import ModelError
+    from detector.model.store import cache_candidates, find_model
+
+    found = find_model(option=arguments.model, configured=config.model.path, environ=os.environ)
+    if found is None:
+        places = ", ".join(str(candidate) for candidate in cache_candidates(os.environ))
+        raise ModelError(f"no model; looked at {places}. Fetch it: detector model fetch")
+    return found.path
+
+
+def fetched_model(arguments: argparse.Namespace, config: "Config") -> Path:
     """Where the model is; fetches it, with a progress bar, where it is not."""
     from detector.cli.progress import download_progress
     from detector.model.store import resolve_model
@@ -173,6 +193,17 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="hear raw signed 16-bit samples from standard input (see audio.stdin_rate_hz)",
     )
+
+
+def positive_seconds(text: str) -> float:
+    """An option's number of seconds; raises ArgumentTypeError for what is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
 
 
 def with_source(config: "Config", arguments: argparse.Namespace) -> "Config":

@@ -57,12 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     scene = alarm_scene()
     source = ArraySource(scene, realtime=not arguments.fast, clock=clock)
     pipeline = build_pipeline(config, [recogniser], clock=clock)
-    spec = recogniser.spec
     print(f"playing {len(scene) / 16_000:.0f} s: {', '.join(SCENE_SOUNDS)}", flush=True)
     heard: list[Event] = []
-    for _, events in run_to_end(
-        source, pipeline, window_samples=spec.context_samples, hop_samples=spec.hop_samples
-    ):
+    for _, events in run_to_end(source, pipeline, recogniser.spec):
         for event in events:
             print(event_line(event), flush=True)
         heard += events

@@ -123,10 +123,10 @@ def _config(config: "Config") -> Finding:
 
 
 def _model(arguments: argparse.Namespace, config: "Config") -> Finding:
-    from detector.service.build import build_detectors
+    from detector.service.build import build_listeners
 
     model = load_model(arguments, config)
-    build_detectors(config, model.recogniser.spec)
+    build_listeners(config, model.recogniser.spec)
     facts = model.facts
     classes = len(facts.spec.labels)
     return Finding(Verdict.OK, f"{facts.name}, {classes} classes, on {facts.runtime}")
@@ -139,6 +139,8 @@ def _microphone(config: "Config") -> Finding:
         detail = f"the service says {health['mic_state']}: {health['mic_detail']}"
         if health["mic_state"] in ("ok", "muted"):
             return Finding(Verdict.OK, detail)
+        if health["mic_state"] == "clipping":
+            return Finding(Verdict.WARNING, detail, "turn the capture volume down: alsamixer, F4")
         return Finding(Verdict.FAILED, detail, _MICROPHONE_REMEDY)
     if config.audio.source != "microphone":
         return Finding(Verdict.SKIPPED, f"the source is {config.audio.source}")
@@ -221,4 +223,6 @@ def _service(config: "Config") -> Finding:
     if state == "active":
         remedy = "join its group to see more: sudo usermod -aG detector $USER"
         return Finding(Verdict.WARNING, "active, but its control socket does not answer", remedy)
+    if state in ("failed", "activating"):
+        remedy = "see why: journalctl -u detector"
     return Finding(Verdict.WARNING, f"not running ({state or 'unknown'})", remedy)

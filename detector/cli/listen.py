@@ -2,11 +2,11 @@
 
 import argparse
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from queue import Empty, Queue
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from detector.cli.common import (
@@ -17,14 +17,18 @@ from detector.cli.common import (
     add_source_options,
     load,
     load_model,
+    positive_seconds,
     running_service,
     with_source,
 )
+from detector.cli.lines import Line, LineQueue
+from detector.core.errors import ControlError, DetectorError
 
 if TYPE_CHECKING:
     from rich.console import Group
 
     from detector.service.control_client import ControlClient
+    from detector.service.worker import Worker
 
 _DESCRIPTION = """\
 Show what is heard now: the level, the best classes of the model, and for each sound its
@@ -32,8 +36,6 @@ probability against its threshold and why it did or did not fire. Stop with Ctrl
 
 Where the service runs, it shows what the service hears; else it opens the microphone itself.
 """
-
-Line = dict[str, Any]
 
 
 def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -50,7 +52,7 @@ def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
         "--own", action="store_true", help="open the microphone even if the service runs"
     )
     parser.add_argument(
-        "--seconds", type=float, metavar="N", help="stop by itself after so many seconds"
+        "--seconds", type=positive_seconds, metavar="N", help="stop by itself after so many seconds"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a window or event")
     add_source_options(parser)
@@ -77,8 +79,27 @@ def _until(lines: Iterator[Line], seconds: float | None) -> Iterator[Line]:
 
 @contextmanager
 def _service(client: "ControlClient") -> Iterator[tuple[str, Iterator[Line]]]:
+    queue = LineQueue()
+
+    def read() -> None:
+        try:
+            for line in client.subscribe():
+                queue.put(line)
+        except (OSError, ValueError) as error:
+            queue.failure = ControlError(f"{client.path}: the service hung up: {error}")
+        except DetectorError as error:
+            queue.failure = error
+        finally:
+            queue.ended.set()
+
     status = client.request("status")
-    yield f"{status['node']} (the running service): {status['status']}", client.subscribe()
+    # A daemon thread: it waits for lines that may never come.
+    threading.Thread(target=read, name="detector-listen", daemon=True).start()
+    try:
+        title = f"{status['node']} (the running service): {status['status']}"
+        yield title, queue.lines(lambda: str(client.request("status")["status"]))
+    finally:
+        queue.close()
 
 
 @contextmanager
@@ -96,7 +117,7 @@ def _own_ears(arguments: argparse.Namespace) -> Iterator[tuple[str, Iterator[Lin
 
     config = with_source(load(arguments), arguments)
     model, clock = load_model(arguments, config), SystemClock()
-    queue: Queue[Line] = Queue(1000)
+    queue = LineQueue()
 
     def show(snapshot: Snapshot) -> None:
         queue.put({"snapshot": snapshot_document(snapshot)})
@@ -107,28 +128,26 @@ def _own_ears(arguments: argparse.Namespace) -> Iterator[tuple[str, Iterator[Lin
 
     spec = model.recogniser.spec
     pipeline = build_pipeline(config, [model.recogniser], clock=clock, on_snapshot=show)
-    source = open_source(
-        config.audio, clock=clock, keep_samples=spec.context_samples, stdin=sys.stdin.buffer
-    )
+    source = open_source(config.audio, clock=clock, keep_samples=spec.context_samples)
     worker = Worker(source=source, pipeline=pipeline, clock=clock, on_events=tell)
+    queue.ended = worker.ended
     source.start()
     worker.start()
     try:
-        yield f"{config.node}, own ears", _drain(worker, queue)
+        yield f"{config.node}, own ears", queue.lines(lambda: _source_status(worker))
     finally:
-        source.stop()
+        queue.close()
         worker.stop()
+        source.stop()
     if worker.failure is not None:
         raise worker.failure
 
 
-def _drain(worker: Any, queue: "Queue[Line]") -> Iterator[Line]:
-    """Lines as they come; a status line whenever none has come for a while."""
-    while not (worker.ended.is_set() and queue.empty()):
-        with suppress(Empty):
-            yield queue.get(timeout=1.0)
-            continue
-        yield {"status": f"microphone {worker.mic_state}: {worker.source.status.description}"}
+def _source_status(worker: "Worker") -> str:
+    status = worker.source.status
+    if worker.source.live:
+        return f"microphone {worker.mic_state}: {status.description}"
+    return status.description
 
 
 def _show(arguments: argparse.Namespace, title: str, lines: Iterator[Line]) -> None:

@@ -2,15 +2,15 @@
 
 import argparse
 import os
-from pathlib import Path
 
 from detector.cli.common import (
     Subparsers,
     add_command,
     add_config_option,
     add_model_option,
+    fetched_model,
+    found_model,
     load,
-    model_file,
 )
 
 _SEARCH = """\
@@ -74,7 +74,7 @@ def fetch(arguments: argparse.Namespace) -> int:
 
 def path(arguments: argparse.Namespace) -> int:
     """Print the path."""
-    print(_find(arguments))
+    print(found_model(arguments, load(arguments)))
     return 0
 
 
@@ -84,14 +84,15 @@ def verify(arguments: argparse.Namespace) -> int:
     from detector.model.store import OFFICIAL
 
     config = load(arguments)
+    found = fetched_model(arguments, config)
     classifier = Classifier(
-        model_file(arguments, config),
+        found,
         runtime=config.model.runtime,
         threads=config.model.threads,
         sha256=config.model.sha256,
     )
     official = classifier.content_hash == OFFICIAL.sha256
-    print(f"file      {_find(arguments)}")
+    print(f"file      {found}")
     print(f"sha256    {classifier.content_hash}")
     print(f"identity  {'the official YAMNet' if official else 'not the official YAMNet'}")
     print(f"window    {classifier.window_samples} samples at 16 kHz")
@@ -104,18 +105,6 @@ def labels(arguments: argparse.Namespace) -> int:
     """List the classes, one a line."""
     from detector.model.labels import read_model_labels
 
-    for index, name in enumerate(read_model_labels(_find(arguments))):
+    for index, name in enumerate(read_model_labels(found_model(arguments, load(arguments)))):
         print(f"{index:>3}  {name}")
     return 0
-
-
-def _find(arguments: argparse.Namespace) -> Path:
-    from detector.core.errors import ModelError
-    from detector.model.store import cache_candidates, find_model
-
-    config = load(arguments)
-    found = find_model(option=arguments.model, configured=config.model.path, environ=os.environ)
-    if found is None:
-        places = ", ".join(str(candidate) for candidate in cache_candidates(os.environ))
-        raise ModelError(f"no model; looked at {places}. Fetch it: detector model fetch")
-    return found.path

@@ -54,6 +54,6 @@ def run(arguments: argparse.Namespace) -> int:
         environ=os.environ,
         device=device_info(model.facts.name),
         load_config=lambda: with_source(load(arguments, level=None), arguments),
-        load_model=lambda changed: load_model(arguments, changed),
+        load_model=lambda changed: load_model(arguments, changed, fetch=False),
     )
     return Daemon(config, model, around).run()

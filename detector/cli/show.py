@@ -7,8 +7,9 @@ from detector.core.level import FLOOR_DBFS
 
 def seconds(value: float) -> str:
     """``1:02:03.4``, or ``2:03.4`` within the first hour."""
-    minutes, rest = divmod(max(0.0, value), 60.0)
-    hours, minutes = divmod(int(minutes), 60)
+    tenths = round(10.0 * max(0.0, value))  # first, so that 59.96 s are a minute
+    minutes, rest = tenths // 600, tenths % 600 / 10
+    hours, minutes = divmod(minutes, 60)
     tail = f"{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
     return f"{hours}:{tail}" if hours else tail
 

@@ -387,3 +387,8 @@ class Config:
         default_factory=lambda: MappingProxyType({}), compare=False
     )
     """Where each value comes from, by key path. Not a setting."""
+
+    @property
+    def enabled_sounds(self) -> Mapping[str, SoundConfig]:
+        """The sounds that are listened for: those not switched off."""
+        return {name: sound for name, sound in self.sounds.items() if sound.enabled}

@@ -1,6 +1,5 @@
 """The TFLite interpreter: the one place that knows the two packages which provide it."""
 
-import importlib.metadata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,26 +39,6 @@ _RUNTIMES: Mapping[RuntimeName, Callable[[], _Interpreter]] = {
     "tflite-runtime": _import_tflite,
 }
 """In order of preference: the first is several times as fast and checks what it loads."""
-
-
-@dataclass(frozen=True, slots=True)
-class RuntimeInfo:
-    """An interpreter package that is installed and can be imported."""
-
-    name: RuntimeName
-    version: str
-
-
-def available_runtimes() -> list[RuntimeInfo]:
-    """Interpreters of this machine, the preferred one first. Imports them."""
-    found = []
-    for name, load in _RUNTIMES.items():
-        try:
-            load()
-        except ImportError:
-            continue
-        found.append(RuntimeInfo(name, _version(name)))
-    return found
 
 
 class Classifier:
@@ -206,13 +185,6 @@ def _shape(tensor: dict[str, Any]) -> tuple[int, ...]:
 def _describe(tensors: list[dict[str, Any]]) -> str:
     each = (f"{np.dtype(tensor['dtype']).name} {list(_shape(tensor))}" for tensor in tensors)
     return ", ".join(each) or "nothing"
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"  # built by hand, or a distribution's package
 
 
 def _one_line(error: Exception) -> str:

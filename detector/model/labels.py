@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,14 +25,6 @@ class LabelList:
     """Its lines in order."""
 
 
-def read_labels(path: Path, classes: int) -> tuple[str, ...]:
-    """Class names of a model with ``classes`` output columns, index = column.
-
-    Raises ModelError where the file has no label list, or none of exactly that many lines.
-    """
-    return choose_labels(path, label_lists(path, read_model_file(path).content), classes)
-
-
 def read_model_labels(path: Path) -> tuple[str, ...]:
     """Class names of a model that has one label list, as nearly all have; no interpreter needed.
 
@@ -51,16 +42,20 @@ def label_lists(path: Path, content: bytes) -> tuple[LabelList, ...]:
     Raises ModelError where there is none: the file has no archive at its end, as when it was
     cut short, or the archive is damaged or holds no text.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return tuple(_read_entry(archive, entry) for entry in _text_entries(path, archive))
-    except zipfile.BadZipFile as error:
+    file = io.BytesIO(content)
+    if not zipfile.is_zipfile(file):
         raise ModelError(
             f"{path}: label list missing: no zip archive at the end of the file; it is not a "
-            f"complete classifier ({error})"
-        ) from error
-    except (OSError, EOFError, zlib.error, NotImplementedError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: label list damaged: {error}") from error
+            f"complete classifier"
+        )
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return tuple(_read_entry(archive, entry) for entry in _text_entries(path, archive))
+    except ModelError:
+        raise
+    except Exception as error:  # zipfile lets through what any decoder raises
+        reason = str(error) or type(error).__name__
+        raise ModelError(f"{path}: label list damaged: {reason}") from error
 
 
 def choose_labels(path: Path, lists: Sequence[LabelList], classes: int) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NoAnswer
 from typing import Any, TypeVar
 
 from detector import __version__
@@ -24,10 +23,18 @@ BY_SOCKET = "the control socket"
 class Answers:
     """Answers requests; each is carried out on the main thread. Called on clients' threads."""
 
-    def __init__(self, *, node: str, ask: Ask, parts: Callable[[], Parts]) -> None:
+    def __init__(
+        self,
+        *,
+        node: str,
+        ask: Ask,
+        parts: Callable[[], Parts],
+        within_s: float = ANSWER_WITHIN_S,
+    ) -> None:
         self._node = node
         self._ask = ask
         self._parts = parts
+        self._within_s = within_s
 
     def handlers(self) -> Mapping[str, Handler]:
         """By command."""
@@ -52,8 +59,9 @@ class Answers:
             "version": __version__,
             "status": parts.monitor.status_line(),
             "health": health_payload(parts.monitor.health()),
-            "armed": parts.worker.pipeline.armed,
-            "sounds": list(parts.worker.pipeline.detectors),
+            # As decided; the worker's pipeline follows within a moment.
+            "armed": parts.overrides.armed,
+            "sounds": parts.desk.sounds,
         }
 
     def _recent(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +70,7 @@ class Answers:
         if isinstance(seconds, bool) or not isinstance(seconds, int | float):
             raise ControlError(f"seconds: {seconds!r}: must be a number")
         worker, labels = self._parts().worker, self._parts().monitor.model.spec.labels
-        observations = _wait(worker.submit(lambda pipeline: list(pipeline.recent)))
+        observations = self._wait(worker.submit(lambda pipeline: list(pipeline.recent)))
         newest_s = observations[-1].end_s if observations else 0.0
         return {
             "windows": [
@@ -82,20 +90,22 @@ class Answers:
         future: Future[_Result] = Future()
 
         def carry_out() -> None:
+            if not future.set_running_or_notify_cancel():
+                return  # whoever asked has given up
             try:
                 future.set_result(work())
             except Exception as error:  # noqa: BLE001 - handed to whoever asked
                 future.set_exception(error)
 
         self._ask(carry_out)
-        return _wait(future)
+        return self._wait(future)
 
-
-def _wait(future: Future[_Result]) -> _Result:
-    try:
-        return future.result(ANSWER_WITHIN_S)
-    except NoAnswer:
-        raise ControlError(f"the daemon did not answer within {ANSWER_WITHIN_S:g} s") from None
+    def _wait(self, future: Future[_Result]) -> _Result:
+        try:
+            return future.result(self._within_s)
+        except TimeoutError:
+            future.cancel()
+            raise ControlError(f"the daemon did not answer within {self._within_s:g} s") from None
 
 
 def _text(request: Mapping[str, Any], key: str) -> str | None:

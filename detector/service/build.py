@@ -8,13 +8,12 @@ from detector.config import CalibrationConfig, Config, EvidenceConfig, SoundConf
 from detector.config.checks import check_classes
 from detector.core.clock import Clock
 from detector.core.errors import ConfigError, Problem
-from detector.core.events import Urgency
 from detector.core.recognition import Recogniser, RecogniserSpec
 from detector.events.calibration import Calibration, Identity, Platt
 from detector.events.gate import Gate, GateSettings
 from detector.events.scorers import POOLINGS, Family, Scorer, Strongest
 from detector.events.sounds import SoundDetector
-from detector.service.pipeline import EventMaker, Pipeline, Snapshot
+from detector.service.pipeline import EventMaker, Listener, Pipeline, Snapshot
 
 REACTION_S = 0.3
 """How much of a sound YAMNet's window must hold before a family's score reaches 0.5: the median
@@ -34,22 +33,22 @@ def build_pipeline(
         ConfigError: a family names classes that the model does not have, or a calibration was
             fitted for something else.
     """
-    detectors = build_detectors(config, recognisers[0].spec)
+    listeners = build_listeners(config, recognisers[0].spec)
     return Pipeline(
         recognisers=recognisers,
-        detectors=detectors,
+        listeners=listeners,
         events=EventMaker(node=config.node, clock=clock),
         on_snapshot=on_snapshot,
     )
 
 
-def build_detectors(config: Config, spec: RecogniserSpec) -> list[tuple[SoundDetector, Urgency]]:
-    """A detector for every sound that is enabled; raises ConfigError as build_pipeline does."""
+def build_listeners(config: Config, spec: RecogniserSpec) -> list[Listener]:
+    """One for every sound that is enabled; raises ConfigError as build_pipeline does."""
     problems = [*check_classes(config, spec.labels), *_check_calibrations(config, spec)]
     if problems:
         raise ConfigError(problems)
     return [
-        (build_detector(name, sound, spec), sound.urgency)
+        Listener(build_detector(name, sound, spec), sound.urgency)
         for name, sound in config.sounds.items()
         if sound.enabled
     ]

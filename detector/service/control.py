@@ -25,6 +25,8 @@ MAX_REQUEST_BYTES = 4096
 MAX_CLIENTS = 16
 QUEUED_LINES = 100
 """A subscriber that is further behind than this misses lines."""
+POLL_S = 0.1
+"""A stop is noticed within this time."""
 
 Answer = Mapping[str, Any]
 Handler = Callable[[Mapping[str, Any]], Answer]
@@ -68,12 +70,12 @@ class ControlServer:
         try:
             self._prepare_directory()
             self._server = _Server(self._path, self)
-            self._path.chmod(0o660)
         except OSError as error:
-            raise ControlError(f"{self._path}: no control socket: {error.strerror}") from error
+            reason = error.strerror or error
+            raise ControlError(f"{self._path}: no control socket: {reason}") from error
         self._thread = threading.Thread(
             target=self._server.serve_forever,
-            kwargs={"poll_interval": 1.0},
+            kwargs={"poll_interval": POLL_S},
             name="detector-control",
             daemon=True,
         )
@@ -86,7 +88,7 @@ class ControlServer:
         with self._lock:
             subscribers = list(self._subscribers)
         for queue in subscribers:
-            _offer(queue, None)
+            _dismiss(queue)
         self._server.close_soon()
         self._thread.join(1.0)
         if self._thread.is_alive():
@@ -152,6 +154,11 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self._places = threading.BoundedSemaphore(MAX_CLIENTS)
         super().__init__(str(path), _Client)
 
+    def server_bind(self) -> None:
+        """Bind, for the owner and the group only."""
+        super().server_bind()
+        Path(str(self.server_address)).chmod(0o660)
+
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Turn away clients beyond the limit."""
         del request, client_address
@@ -205,7 +212,8 @@ class _Client(socketserver.StreamRequestHandler):
         return ""
 
     def _send(self, text: str) -> None:
-        self.wfile.write(text.encode() + b"\n")
+        # A path may hold a byte that is no text: in JSON, its backslash escape is right.
+        self.wfile.write(text.encode(errors="backslashreplace") + b"\n")
 
 
 def _is_subscribe(line: bytes) -> bool:
@@ -216,13 +224,21 @@ def _is_subscribe(line: bytes) -> bool:
     return isinstance(request, dict) and request.get("command") == "subscribe"
 
 
-def _offer(queue: "Queue[str | None]", text: str | None) -> None:
+def _offer(queue: "Queue[str | None]", text: str) -> None:
     with suppress(Full):
         queue.put_nowait(text)
 
 
-def _somebody_answers(path: Path) -> bool:
+def _dismiss(queue: "Queue[str | None]") -> None:
+    """Let a subscriber go; what it has not read makes room for that, else it would wait on."""
+    with suppress(Empty):
+        while True:
+            queue.get_nowait()
+    with suppress(Full):
+        queue.put_nowait(None)
 
+
+def _somebody_answers(path: Path) -> bool:
     try:
         ControlClient(path, timeout_s=1.0).request("ping")
     except ControlError:

@@ -51,9 +51,12 @@ class ControlClient:
         with self._connect() as connection:
             stream = connection.makefile("rb")
             self._ask(connection, {"command": "subscribe"}, stream)
-            for line in stream:
-                if line.strip():
-                    yield json.loads(line)
+            try:
+                for line in stream:
+                    if line.strip():
+                        yield json.loads(line)
+            except (OSError, ValueError) as error:
+                raise ControlError(f"{self._path}: the daemon broke off") from error
 
     def _connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -62,7 +65,8 @@ class ControlClient:
             connection.connect(str(self._path))
         except OSError as error:
             connection.close()
-            raise ControlError(f"{self._path}: nobody answers: {error.strerror}") from error
+            reason = error.strerror or error
+            raise ControlError(f"{self._path}: nobody answers: {reason}") from error
         return connection
 
     def _ask(
@@ -73,9 +77,9 @@ class ControlClient:
             line = (stream or connection.makefile("rb")).readline()
             if stream is not None:
                 connection.settimeout(None)
-            answer = json.loads(line)
-        except (OSError, ValueError) as error:
+            answer = dict(json.loads(line))
+        except (OSError, ValueError, TypeError) as error:
             raise ControlError(f"{self._path}: no answer from the daemon") from error
         if not answer.get("ok"):
             raise ControlError(str(answer.get("error", "refused")))
-        return dict(answer)
+        return answer

@@ -6,12 +6,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from queue import Empty, SimpleQueue
+from queue import Empty, Full, Queue
 from types import FrameType
 
 from detector import DISCLAIMER
 from detector.config import Config
-from detector.core.errors import DetectorError
+from detector.core.errors import ControlError, DetectorError
 from detector.core.events import Command
 from detector.service.answers import Answers
 from detector.service.parts import LoadedModel, Parts, Surroundings
@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.25
 STATUS_EVERY_S = 5.0
+REQUESTS_AT_ONCE = 16
+MOST_REQUESTS = 100
 
 
 class Daemon:
@@ -31,7 +33,7 @@ class Daemon:
         self._model = model
         self._around = around
         self._notifier = Notifier(around.environ)
-        self._requests: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._requests: Queue[Callable[[], None]] = Queue(MOST_REQUESTS)
         self._wake = threading.Event()
         self._stopping = False
         self._reloading = False
@@ -60,8 +62,14 @@ class Daemon:
         return 0
 
     def ask(self, request: Callable[[], None]) -> None:
-        """Have something done on the main thread, soon. Safe from any thread."""
-        self._requests.put(request)
+        """Have something done on the main thread, soon. Safe from any thread.
+
+        Raises ControlError where more is asked than can be done.
+        """
+        try:
+            self._requests.put_nowait(request)
+        except Full:
+            raise ControlError("too many commands at once; this one is not obeyed") from None
         self._wake.set()
 
     def _new_parts(self, config: Config, model: LoadedModel) -> Parts:
@@ -91,7 +99,8 @@ class Daemon:
             self._notifier.status(self._parts.monitor.status_line())
 
     def _serve_requests(self) -> None:
-        while True:
+        """A few at a time: a flood of commands must not keep the watchdog waiting."""
+        for _ in range(REQUESTS_AT_ONCE):
             try:
                 request = self._requests.get_nowait()
             except Empty:
@@ -101,6 +110,7 @@ class Daemon:
     def _reload(self) -> None:
         """Go over to the configuration as it stands now; one that is wrong changes nothing."""
         self._notifier.reloading(self._around.clock.monotonic())
+        before = self._parts
         try:
             config = self._around.load_config()
             same_model = config.model == self._config.model
@@ -110,10 +120,12 @@ class Daemon:
             for line in str(error).splitlines():
                 _log.error("%s", line)
             _log.error("the new configuration is refused; going on with the old one")
+            if self._parts is not before:
+                self._go_back()
         self._notifier.ready()
 
     def _go_over_to(self, config: Config, model: LoadedModel) -> None:
-        """Everything that can be wrong is found before anything is changed."""
+        """What can be found wrong is found before anything is changed, but for what starts."""
         if _needs_new_parts(self._config, config):
             parts = self._new_parts(config, model)
             self._parts.stop()
@@ -124,8 +136,17 @@ class Daemon:
             self._parts.take_sounds(config, model, pipeline)
         self._config, self._model = config, model
 
+    def _go_back(self) -> None:
+        """The new parts did not start, and the old ones have ceased: begin anew as before.
+
+        Raises DetectorError where that fails too: then nothing is left to go on with.
+        """
+        self._parts.stop()
+        self._parts = self._new_parts(self._config, self._model)
+        self._parts.start()
+
     def _sounds(self) -> str:
-        return ", ".join(self._parts.worker.pipeline.detectors)
+        return ", ".join(self._parts.desk.sounds)
 
     def _on_command(self, command: Command, by: str) -> None:
         """A command over MQTT. Called on the network's thread."""
@@ -136,7 +157,10 @@ class Daemon:
             except DetectorError as error:
                 _log.warning("%s", error)
 
-        self.ask(carry_out)
+        try:
+            self.ask(carry_out)
+        except ControlError as error:
+            _log.warning("%s: %s", by, error)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from detector.alerts.messages import threshold_bounds
 from detector.config import Config, SoundConfig
 from detector.core.clock import Clock
 from detector.core.errors import ControlError
@@ -19,7 +20,7 @@ from detector.core.events import (
 )
 from detector.service.outputs import Outputs
 from detector.service.overrides import Overrides
-from detector.service.pipeline import EventMaker
+from detector.service.pipeline import EventMaker, Pipeline
 from detector.service.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -56,15 +57,24 @@ class Desk:
         self._events = EventMaker(node=config.node, clock=clock)
         self._due: list[_Due] = []
 
-    def apply_overrides(self) -> None:
-        """Put what was set at run time into force, and show all that is in force."""
+    @property
+    def sounds(self) -> list[str]:
+        """Names of the sounds that are listened for."""
+        return [name for name, sound in self._config.sounds.items() if sound.enabled]
+
+    def apply_overrides(self, pipeline: Pipeline) -> None:
+        """Put what was set at run time into force, and show all that is in force.
+
+        ``pipeline`` is one that no worker feeds yet.
+        """
         self._overrides.reconcile(self._config)
-        for name, sound in self._config.sounds.items():
-            if sound.enabled:
-                override = self._overrides.thresholds.get(name)
-                self._put_into_force(name, sound.threshold if override is None else override.value)
+        self._overrides.save()
+        for name in self.sounds:
+            threshold = self._in_force(name)
+            pipeline.detectors[name].set_threshold(threshold, self._release(name, threshold))
+            self._outputs.set_threshold(name, threshold)
         armed = self._overrides.armed
-        self._worker.submit(lambda pipeline: self._tell(pipeline.set_armed(armed=armed)))
+        pipeline.set_armed(armed=armed)
         self._outputs.set_armed(armed=armed)
         if not armed:
             _log.warning("disarmed: no sound will be told until somebody arms it again")
@@ -84,6 +94,7 @@ class Desk:
 
     def look(self) -> None:
         """Do what has become due; several times a second."""
+        self._overrides.save()
         now_s = self._clock.monotonic()
         due = [entry for entry in self._due if entry.at_s <= now_s]
         self._due = [entry for entry in self._due if entry.at_s > now_s]
@@ -91,32 +102,41 @@ class Desk:
 
     def finish(self) -> None:
         """Do at once what would become due later: no test alert stays ON."""
+        self._overrides.save()
         self._tell([entry.event() for entry in self._due])
         self._due = []
 
     def _set_threshold(self, sound: str, value: float | None, by: str) -> str:
-        configured = self._listened_for(sound).threshold
+        config = self._listened_for(sound)
+        low, high = threshold_bounds(config)
         if value is None:
             self._overrides.drop_threshold(sound)
-        elif not 0.0 < value <= 1.0:
-            raise ControlError(f"threshold {value}: must be above 0 and at most 1")
+        elif not low <= value <= high:
+            raise ControlError(f"threshold {value}: must be a number from {low} to {high}")
         else:
-            self._overrides.set_threshold(sound, value, configured=configured)
-        in_force = configured if value is None else value
-        self._put_into_force(sound, in_force)
-        _log.info("threshold of %s is now %s, set by %s", sound, in_force, by)
-        return f"threshold of {sound} is now {in_force}"
-
-    def _put_into_force(self, sound: str, threshold: float) -> None:
-        config = self._config.sounds[sound]
-        # The release keeps its distance: a threshold set below it would make the sound flicker.
-        release = round(config.release_threshold * min(1.0, threshold / config.threshold), 4)
+            self._overrides.set_threshold(sound, value, configured=config.threshold)
+        threshold = self._in_force(sound)
+        release = self._release(sound, threshold)
         self._worker.submit(
             lambda pipeline: pipeline.detectors[sound].set_threshold(threshold, release)
         )
         self._outputs.set_threshold(sound, threshold)
+        _log.info("threshold of %s is now %s, set by %s", sound, threshold, by)
+        return f"threshold of {sound} is now {threshold}"
+
+    def _in_force(self, sound: str) -> float:
+        override = self._overrides.thresholds.get(sound)
+        return self._config.sounds[sound].threshold if override is None else override.value
+
+    def _release(self, sound: str, threshold: float) -> float:
+        """It keeps its distance: a threshold set below it would make the sound flicker."""
+        config = self._config.sounds[sound]
+        return round(config.release_threshold * min(1.0, threshold / config.threshold), 4)
 
     def _set_armed(self, by: str, *, armed: bool) -> str:
+        if armed is self._overrides.armed:
+            self._outputs.set_armed(armed=armed)
+            return "armed already" if armed else "disarmed already"
         self._overrides.set_armed(armed=armed)
         self._worker.submit(lambda pipeline: self._tell(pipeline.set_armed(armed=armed)))
         self._outputs.set_armed(armed=armed)
@@ -127,7 +147,7 @@ class Desk:
         return str(kind)
 
     def _test_alert(self, sound: str | None, by: str) -> str:
-        name = sound or next(name for name, config in self._config.sounds.items() if config.enabled)
+        name = sound or next(iter(self.sounds), "")
         urgency = self._listened_for(name).urgency
         event_id, onset = self._events.new_id(), self._clock.wall()
 
@@ -143,6 +163,6 @@ class Desk:
     def _listened_for(self, sound: str) -> SoundConfig:
         config = self._config.sounds.get(sound)
         if config is None or not config.enabled:
-            names = [name for name, one in self._config.sounds.items() if one.enabled]
-            raise ControlError(f"{sound!r} is not listened for; sounds are {', '.join(names)}")
+            names = ", ".join(self.sounds) or "all disabled"
+            raise ControlError(f"{sound!r} is not listened for; sounds are {names}")
         return config

@@ -22,6 +22,8 @@ OPENING_S = 5.0
 """A microphone that is not heard for this long after the start is told as missing."""
 FRESH_S = 5.0
 """Audio disposed of must be no older than this for the watchdog to be fed."""
+STUCK_S = 10.0
+"""A worker that does not come round for this long hears nothing."""
 OUTBOX_TURN_S = 10.0
 """The outbox's loop must have come round within this time for the watchdog to be fed."""
 
@@ -58,7 +60,7 @@ class Monitor:
         self._clock = clock
         self._tell = tell
         self._started_s = clock.monotonic()
-        self._hearing = False
+        self._hearing = self._connected = False
         self._state: MicState | None = None
         self._health_due_s = self._level_due_s = 0.0
 
@@ -66,6 +68,9 @@ class Monitor:
     def mic_state(self) -> MicState:
         """State of the microphone; muted while it is sound but disarmed."""
         state = self.worker.mic_state
+        turned_s = max(self._started_s, self.worker.statistics.turned_s)
+        if self._clock.monotonic() - turned_s > STUCK_S:
+            return MicState.STALLED  # whatever the source has, nobody takes it
         if state in HEARING and not self.worker.pipeline.armed:
             return MicState.MUTED
         return state
@@ -74,6 +79,9 @@ class Monitor:
         """One look, several times a second."""
         now_s = self._clock.monotonic()
         self._follow_microphone(now_s)
+        connected = self.outputs.mqtt_health().connected
+        if connected is not self._connected:
+            self._connected, self._health_due_s = connected, now_s
         if now_s >= self._level_due_s and self._hearing:
             self._level_due_s = now_s + LEVEL_EVERY_S
             self.outputs.set_level(*self.worker.statistics.level)
@@ -89,6 +97,8 @@ class Monitor:
         statistics = self.worker.statistics
         if now_s - statistics.turned_s > FRESH_S:
             return False
+        if not self.worker.source.live:
+            return True  # audio of any age is right, as long as it is taken
         if self.worker.mic_state in (MicState.MISSING, MicState.STALLED):
             return True
         disposed_s = statistics.disposed_s

@@ -32,7 +32,7 @@ class Outputs:
         device: DeviceInfo,
         on_command: Callable[[Command, str], None],
         environ: Mapping[str, str],
-        stream: TextIO = sys.stdout,
+        stream: TextIO | None = None,
     ) -> None:
         self.mqtt: MqttSink | None = None
         if config.mqtt.host is not None:
@@ -47,7 +47,7 @@ class Outputs:
                 clock=clock,
                 environ=environ,
             )
-        self._sinks: list[Sink] = [self.mqtt or JsonLinesSink(stream)]
+        self._sinks: list[Sink] = [self.mqtt or JsonLinesSink(stream or sys.stdout)]
         self._outbox = Outbox(self._sinks, clock, config.mqtt.late_after_seconds)
 
     @property

@@ -44,6 +44,7 @@ class Overrides:
     directory: Path
     armed: bool = True
     thresholds: dict[str, ThresholdOverride] = field(default_factory=dict)
+    _changed: bool = False
 
     @property
     def path(self) -> Path:
@@ -59,7 +60,7 @@ class Overrides:
             return
         except OSError as error:
             _log.warning("%s: cannot be read (%s); going on without it", self.path, error.strerror)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             aside = self.path.with_suffix(".damaged")
             _log.warning("%s: damaged; set aside as %s, nothing is overridden", self.path, aside)
             try:
@@ -81,25 +82,28 @@ class Overrides:
                 name,
                 now,
             )
-            self.save()
+            self._changed = True
 
     def set_threshold(self, name: str, value: float, *, configured: float) -> None:
         """Remember a threshold."""
         self.thresholds[name] = ThresholdOverride(value, configured)
-        self.save()
+        self._changed = True
 
     def drop_threshold(self, name: str) -> None:
         """Forget a threshold."""
         self.thresholds.pop(name, None)
-        self.save()
+        self._changed = True
 
     def set_armed(self, *, armed: bool) -> None:
         """Remember the armed switch."""
         self.armed = armed
-        self.save()
+        self._changed = True
 
     def save(self) -> None:
-        """Write the file, atomically; a full or read-only disk is said and survived."""
+        """Write the file if anything changed, atomically; a full disk is said and survived."""
+        if not self._changed:
+            return
+        self._changed = False
         document = {
             "armed": self.armed,
             "thresholds": {
@@ -127,4 +131,7 @@ def _parse(document: Any) -> tuple[bool, dict[str, ThresholdOverride]]:
         if not 0.0 < override.value <= 1.0:
             raise ValueError(name)
         thresholds[str(name)] = override
-    return bool(document.get("armed", True)), thresholds
+    armed = document.get("armed", True)
+    if not isinstance(armed, bool):
+        raise TypeError("armed")
+    return armed, thresholds

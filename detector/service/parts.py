@@ -1,7 +1,6 @@
 """The parts of a running daemon for one configuration: put together, started, stopped."""
 
 import logging
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -100,11 +99,11 @@ class Parts:
             config.audio,
             clock=around.clock,
             keep_samples=model.recogniser.spec.context_samples,
-            stdin=sys.stdin.buffer,
         )
+        self._first_pipeline = self.pipeline(config, model)
         self.worker = Worker(
             source=source,
-            pipeline=self.pipeline(config, model),
+            pipeline=self._first_pipeline,
             clock=around.clock,
             on_events=self.teller.tell,
         )
@@ -124,7 +123,7 @@ class Parts:
         Raises AudioError for a file that cannot be read.
         """
         self.overrides.load()
-        self.desk.apply_overrides()  # before anybody could be shown anything else
+        self.desk.apply_overrides(self._first_pipeline)  # before anything else could be shown
         self.outputs.start()
         try:
             self.control.start()
@@ -136,10 +135,10 @@ class Parts:
     def stop(self) -> None:
         """In reverse: the ears first, then what they still had to tell, then the outlets."""
         self.desk.finish()
-        self.worker.stop()
-        self.teller.tell(self.worker.pipeline.close(OffsetReason.STOPPED))
-        self.worker.source.stop()
+        if self.worker.stop():
+            self.teller.tell(self.worker.pipeline.close(OffsetReason.STOPPED))
         self.outputs.set_microphone(available=False)
+        self.worker.source.stop()
         self.control.stop()
         self.outputs.stop()
 
@@ -147,11 +146,11 @@ class Parts:
         """Go over to other sounds, or another model, without ceasing to listen."""
         self.desk.finish()
         self.worker.submit(lambda old: self.teller.tell(old.close(OffsetReason.RELOADED)))
-        self.worker.replace_pipeline(pipeline)
-        self.monitor.model = model.facts
         self.outputs.update_sounds(config)
         self.desk = self._desk(config)
-        self.desk.apply_overrides()
+        self.desk.apply_overrides(pipeline)
+        self.worker.replace_pipeline(pipeline)
+        self.monitor.model = model.facts
 
     def pipeline(self, config: Config, model: LoadedModel) -> Pipeline:
         """A pipeline that tells these parts; raises ConfigError if sounds and model disagree."""
@@ -170,21 +169,26 @@ class Parts:
         )
 
 
-def snapshot_document(snapshot: Snapshot) -> dict[str, object]:
-    """A window, for the control socket."""
+def window_document(snapshot: Snapshot) -> dict[str, object]:
+    """A window, as JSON has it."""
     return {
         "start_s": round(snapshot.start_s, 3),
         "end_s": round(snapshot.end_s, 3),
         "level_dbfs": round(snapshot.level_dbfs, 1),
         "classes": [{"class": one.name, "score": round(one.score, 4)} for one in snapshot.classes],
-        "sounds": [
-            {
-                "sound": reading.sound,
-                "probability": round(reading.probability, 4),
-                "threshold": reading.threshold,
-                "state": str(reading.state),
-                "why": reading.why,
-            }
-            for reading in snapshot.sounds
-        ],
     }
+
+
+def snapshot_document(snapshot: Snapshot) -> dict[str, object]:
+    """A window and what the sounds make of it, for the control socket."""
+    sounds = [
+        {
+            "sound": reading.sound,
+            "probability": round(reading.probability, 4),
+            "threshold": reading.threshold,
+            "state": str(reading.state),
+            "why": reading.why,
+        }
+        for reading in snapshot.sounds
+    ]
+    return window_document(snapshot) | {"sounds": sounds}

@@ -128,28 +128,41 @@ class EventMaker:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A sound, and the recogniser that it listens to."""
+
+    detector: SoundDetector
+    urgency: Urgency
+    recogniser: int = 0
+    """Its place among the pipeline's recognisers."""
+
+
 class Pipeline:
-    """Recognisers, and the sounds that listen to them. Not thread-safe: one owner."""
+    """Recognisers, and the sounds that listen to them. Not thread-safe: one owner.
+
+    The first recogniser is the one that people watch: snapshots and ``recent`` are its.
+    """
 
     def __init__(
         self,
         *,
         recognisers: Sequence[Recogniser],
-        detectors: Sequence[tuple[SoundDetector, Urgency]],
+        listeners: Sequence[Listener],
         events: EventMaker,
         on_snapshot: Callable[[Snapshot], None] | None = None,
     ) -> None:
         self._recognisers = tuple(recognisers)
-        self._detectors = {detector.sound: detector for detector, _ in detectors}
-        self._urgencies = {detector.sound: urgency for detector, urgency in detectors}
+        self._listeners = {listener.detector.sound: listener for listener in listeners}
         self._events = events
         self._on_snapshot = on_snapshot
         self._armed = True
         self._open: dict[str, str] = {}
         self._peaks: dict[str, _Evidence] = {}
-        self._recent: deque[Observation] = deque()
+        self._recent: tuple[deque[Observation], ...] = tuple(deque() for _ in recognisers)
         self._captured = (0, 0.0)
         self.windows = 0
+        """Windows so far, of all recognisers."""
 
     @property
     def armed(self) -> bool:
@@ -159,12 +172,12 @@ class Pipeline:
     @property
     def recent(self) -> Sequence[Observation]:
         """The observations of the last 90 s, oldest first."""
-        return self._recent
+        return self._recent[0]
 
     @property
     def detectors(self) -> Mapping[str, SoundDetector]:
         """The sounds by name."""
-        return self._detectors
+        return {sound: listener.detector for sound, listener in self._listeners.items()}
 
     def feed(self, item: Block | Gap) -> list[Event]:
         """Take what comes next from a source; hand over the events that it brings about."""
@@ -173,9 +186,9 @@ class Pipeline:
             self._captured = (item.end_sample, item.captured_monotonic_s)
         else:
             events += self._lapse(item)
-        for recogniser in self._recognisers:
+        for place, recogniser in enumerate(self._recognisers):
             for observation in recogniser.feed(item):
-                events += self._decide(recogniser, observation)
+                events += self._decide(place, observation)
         return events
 
     def set_armed(self, *, armed: bool) -> list[Event]:
@@ -185,36 +198,49 @@ class Pipeline:
 
     def close(self, reason: OffsetReason) -> list[Event]:
         """End every sound that is on."""
-        ended = ((sound, detector.close(reason)) for sound, detector in self._detectors.items())
+        ended = ((sound, detector.close(reason)) for sound, detector in self.detectors.items())
         return [self._event(sound, change) for sound, change in ended if change is not None]
 
     def _lapse(self, gap: Gap) -> list[Event]:
         now_s = gap.end_sample / SAMPLE_RATE_HZ
-        lapsed = ((sound, detector.lapse(now_s)) for sound, detector in self._detectors.items())
+        lapsed = ((sound, detector.lapse(now_s)) for sound, detector in self.detectors.items())
         return [self._event(sound, change) for sound, change in lapsed if change is not None]
 
-    def _decide(self, recogniser: Recogniser, observation: Observation) -> list[Event]:
+    def _decide(self, place: int, observation: Observation) -> list[Event]:
         self.windows += 1
-        self._remember(observation)
-        classes = best_classes(observation.outputs[SCORES], recogniser.spec.labels, 5)
-        level_dbfs = float(observation.outputs[LEVEL])
+        self._remember(place, observation)
+        classes = self._best_classes(place, observation)
+        level_dbfs = float(observation.outputs.get(LEVEL, FLOOR_DBFS))
         events = []
-        for sound, detector in self._detectors.items():
-            if not self._armed:
-                detector.observe(self._recent)
+        for sound, listener in self._listeners.items():
+            if listener.recogniser != place:
                 continue
-            transition = detector.step(self._recent)
-            self._follow_peak(sound, _Evidence(detector.probability, classes[:3], level_dbfs))
+            transition = self._step(listener.detector, place)
+            probability = listener.detector.probability
+            self._follow_peak(sound, _Evidence(probability, classes[:3], level_dbfs))
             if transition is not None:
                 events.append(self._event(sound, transition))
-        if self._on_snapshot is not None:
+        if self._on_snapshot is not None and place == 0:
             self._on_snapshot(self._snapshot(observation, classes, level_dbfs))
         return events
 
-    def _remember(self, observation: Observation) -> None:
-        self._recent.append(observation)
-        while self._recent[0].end_s < observation.end_s - REMEMBERED_S:
-            self._recent.popleft()
+    def _step(self, detector: SoundDetector, place: int) -> Transition | None:
+        if self._armed:
+            return detector.step(self._recent[place])
+        detector.observe(self._recent[place])
+        return None
+
+    def _best_classes(self, place: int, observation: Observation) -> tuple[ClassScore, ...]:
+        """The five best, of a recogniser that has classes."""
+        scores = observation.outputs.get(SCORES)
+        labels = self._recognisers[place].spec.labels
+        return () if scores is None else best_classes(scores, labels, 5)
+
+    def _remember(self, place: int, observation: Observation) -> None:
+        recent = self._recent[place]
+        recent.append(observation)
+        while recent[0].end_s < observation.end_s - REMEMBERED_S:
+            recent.popleft()
 
     def _follow_peak(self, sound: str, evidence: _Evidence) -> None:
         """Keep the best window since the onset; before it, the newest."""
@@ -232,13 +258,13 @@ class Pipeline:
             sound,
             transition,
             event_id=event_id,
-            urgency=self._urgencies[sound],
+            urgency=self._listeners[sound].urgency,
             detection=self._detection(sound, transition),
             monotonic_of=self._monotonic_of,
         )
 
     def _detection(self, sound: str, transition: Transition) -> Detection:
-        detector = self._detectors[sound]
+        detector = self._listeners[sound].detector
         best = self._peaks.get(sound, _Evidence(0.0, (), FLOOR_DBFS))
         return Detection(
             probability=detector.probability,
@@ -256,5 +282,5 @@ class Pipeline:
     def _snapshot(
         self, observation: Observation, classes: tuple[ClassScore, ...], level_dbfs: float
     ) -> Snapshot:
-        readings = tuple(detector.reading() for detector in self._detectors.values())
+        readings = tuple(detector.reading() for detector in self.detectors.values())
         return Snapshot(observation.start_s, observation.end_s, level_dbfs, classes, readings)

@@ -44,10 +44,10 @@ class Notifier:
 
     def status(self, line: str) -> None:
         """One line for ``systemctl status``."""
-        self._send(f"STATUS={line}")
+        self._send(f"STATUS={' '.join(line.splitlines())}")
 
     def _send(self, message: str) -> None:
-        if self._address[:1] not in ("/", "@") or not self._address:
+        if self._address[:1] not in ("/", "@"):
             return
         abstract = self._address.startswith("@")
         address = "\0" + self._address[1:] if abstract else self._address
@@ -55,6 +55,6 @@ class Notifier:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
                 sender.settimeout(1.0)
                 sender.connect(address)
-                sender.sendall(message.encode())
+                sender.sendall(message.encode(errors="replace"))  # a path can hold any byte
         except OSError as error:
             _log.debug("systemd was not told %r: %s", message, error)

@@ -99,31 +99,37 @@ class Worker:
         return {str(cause): seconds for cause, seconds in self._liveness.deaf_seconds.items()}
 
     def start(self) -> None:
-        """Begin; does nothing if it has begun."""
-        if self._thread is None:
-            self._stopping.clear()
+        """Begin; does nothing if it has begun. A worker runs once."""
+        if self._thread is None and not self._stopping.is_set():
             self._thread = threading.Thread(target=self._run, name="detector-worker", daemon=True)
             self._thread.start()
 
-    def stop(self, timeout_s: float = 1.0) -> None:
-        """Cease; a thread that does not end in time is named and left."""
-        if self._thread is None:
-            return
+    def stop(self, timeout_s: float = 1.0) -> bool:
+        """Cease; True once the thread has ended, and what it owned is anybody's.
+
+        A thread that does not end in time is named and left with what it owns.
+        """
         self._stopping.set()
-        self._thread.join(timeout_s)
-        if self._thread.is_alive():
-            _log.error("thread %s did not end within %s s: a bug", self._thread.name, timeout_s)
-        self._thread = None
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            if self._thread.is_alive():
+                _log.error("thread %s did not end within %s s: a bug", self._thread.name, timeout_s)
+                return False
+            self._thread = None
         self._serve_requests()
+        return True
 
     def submit(self, request: Callable[[Pipeline], _Result]) -> Future[_Result]:
         """Have something done to the pipeline on the worker's thread, between two blocks."""
         future: Future[_Result] = Future()
 
         def serve() -> None:
+            if not future.set_running_or_notify_cancel():
+                return  # whoever asked has given up
             try:
                 future.set_result(request(self._pipeline))
-            except Exception as error:  # noqa: BLE001 - handed to whoever waits
+            except Exception as error:  # noqa: BLE001 - handed on; often nobody waits for it
+                _log.exception("a request to the worker failed")
                 future.set_exception(error)
 
         self._requests.put(serve)
@@ -188,6 +194,8 @@ class Worker:
     def _take_block(self, block: Block, now_s: float) -> None:
         if self._source.live:
             self._liveness.block(block.samples, now_s)
+        else:
+            self._liveness.unjudged_block(now_s)
         self.statistics.level = (rms_dbfs(block.samples), peak_dbfs(block.samples))
         self._feed(block)
         self.statistics.disposed_s = block.captured_monotonic_s

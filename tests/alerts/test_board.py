@@ -1,11 +1,15 @@
 """The board of latest values."""
 
+from typing import Any
+
 from detector.alerts.board import StateBoard
 from detector.alerts.messages import Health, Message, Topics
 from detector.core.audio import MicState
+from detector.core.events import EventKind, Phase
 from tests.alerts.tools import SOUNDS, offset, onset
 
 TOPICS = Topics("detector", "nursery")
+ALERT: dict[str, Any] = {"kind": EventKind.TEST_ALERT, "test": True, "detection": None}
 
 
 def states(board: StateBoard) -> dict[str, str]:
@@ -62,14 +66,11 @@ def test_what_is_set_is_also_handed_over() -> None:
 
 
 def test_new_sounds_replace_old_ones_and_keep_common_ones() -> None:
-    """What went is cleared on the broker and gone from the board."""
+    """What went is gone from the board."""
     board = StateBoard(TOPICS, SOUNDS)
     board.note(onset())
     board.note(onset("smoke_alarm"))
-    cleared = board.update_sounds({"baby_cry": SOUNDS["baby_cry"], "dog_bark": SOUNDS["baby_cry"]})
-    assert [(m.topic, m.payload, m.retain) for m in cleared] == [
-        (topic, "", True) for topic in TOPICS.retained_of("smoke_alarm")
-    ]
+    board.update_sounds({"baby_cry": SOUNDS["baby_cry"], "dog_bark": SOUNDS["baby_cry"]})
     told = states(board)
     assert told["sound/baby_cry/state"] == "ON"
     assert told["sound/dog_bark/state"] == "OFF"
@@ -83,3 +84,59 @@ def test_an_event_of_another_sound_leaves_no_trace() -> None:
     board.note(onset("dog_bark"))
     assert board.all_messages() == before
     assert board.messages_for(onset("dog_bark")) == ()
+
+
+def test_a_possible_alarm_is_no_state() -> None:
+    """It is noted without harm, and leaves none."""
+    board = StateBoard(TOPICS, SOUNDS)
+    before = board.all_messages()
+    board.note(onset("smoke_alarm", phase=Phase.POSSIBLE))
+    assert board.all_messages() == before
+
+
+def test_a_test_alert_is_on_and_off_where_all_is_quiet() -> None:
+    """The usual case."""
+    board = StateBoard(TOPICS, SOUNDS)
+    board.note(onset(**ALERT))
+    assert states(board)["sound/baby_cry/state"] == "ON"
+    board.note(offset(**ALERT))
+    assert states(board)["sound/baby_cry/state"] == "OFF"
+
+
+def test_a_test_alert_within_a_real_sound_changes_nothing_of_it() -> None:
+    """Else the end of the test would hide that the alarm goes on."""
+    board = StateBoard(TOPICS, SOUNDS)
+    real = onset(number=1)
+    board.note(real)
+    before = board.all_messages()
+    for alert in (onset(number=2, **ALERT), offset(number=2, **ALERT)):
+        board.note(alert)
+        assert board.all_messages() == before
+        assert board.messages_for(alert) == board.messages_for(real)
+    board.note(offset(number=1))
+    assert states(board)["sound/baby_cry/state"] == "OFF"
+
+
+def test_a_real_sound_that_begins_within_a_test_alert_outlives_it() -> None:
+    """The state and what it rests on are the real one's."""
+    board = StateBoard(TOPICS, SOUNDS)
+    real = onset(number=2)
+    board.note(onset(number=1, **ALERT))
+    board.note(real)
+    board.note(offset(number=1, **ALERT))
+    assert board.messages_for(offset(number=1, **ALERT)) == board.messages_for(real)
+    assert board.messages_of("baby_cry") == board.messages_for(real)
+
+
+def test_a_sound_that_was_on_when_it_went_is_quiet_when_it_comes_back() -> None:
+    """And a test alert of it has its beginning and its end."""
+    board = StateBoard(TOPICS, SOUNDS)
+    board.note(onset())
+    board.update_sounds({})
+    assert board.messages_of("baby_cry") == ()
+    board.update_sounds(SOUNDS)
+    told = [states(board)["sound/baby_cry/state"]]
+    for alert in (onset(**ALERT), offset(**ALERT)):
+        board.note(alert)
+        told.append(states(board)["sound/baby_cry/state"])
+    assert told == ["OFF", "ON", "OFF"]

@@ -14,7 +14,6 @@ from detector.alerts.homeassistant import (
     discovery_message,
     discovery_payload,
     orphans,
-    orphans_of,
     removal_payload,
     sound_key,
     sounds_of,
@@ -168,9 +167,9 @@ def test_the_entities_and_their_identities_never_change() -> None:
 
 
 def test_what_can_be_set_or_asked_works_without_a_microphone() -> None:
-    """Only sounds, events and the level depend on it."""
+    """So do events, which tell that it is lost; only sounds and the level depend on it."""
     depends = {key for key, c in payload()["cmps"].items() if "avty" not in c}
-    assert depends == {"baby_cry", "smoke_alarm", "detection", "level"}
+    assert depends == {"baby_cry", "smoke_alarm", "level"}
 
 
 def test_every_event_type_and_microphone_state_is_declared() -> None:
@@ -216,7 +215,6 @@ def test_orphans_are_what_the_earlier_discovery_had_and_this_one_has_not() -> No
     earlier = payload(dict(SOUNDS) | {"dog_bark": ONE})
     expected = {"dog_bark": "binary_sensor", "dog_bark_threshold": "number"}
     assert orphans(earlier, payload()) == expected
-    assert orphans_of(["dog_bark", "baby_cry"], payload()) == expected
 
 
 @pytest.mark.parametrize(

@@ -385,7 +385,7 @@ def test_health_tells_every_field_under_its_own_name() -> None:
         deaf_seconds={"stalled": 12.3456, "total": 12.3456},
         inference_ms_p95=math.nan,
         uptime_s=1.23456,
-        mqtt=MqttHealth(connected=True, denied=2),
+        mqtt=MqttHealth(connected=True, denied=2, dropped=3, refused_commands=4),
     )
     told = json.loads(to_json(health_payload(health)))
     assert told == {
@@ -398,7 +398,14 @@ def test_health_tells_every_field_under_its_own_name() -> None:
         "gaps": 0,
         "gap_seconds": 0.0,
         "overflows": 0,
-        "mqtt": {"connected": True, "reconnects": 0, "undelivered": 0, "denied": 2},
+        "mqtt": {
+            "connected": True,
+            "reconnects": 0,
+            "undelivered": 0,
+            "denied": 2,
+            "dropped": 3,
+            "refused_commands": 4,
+        },
         "model": "",
         "runtime": "",
         "uptime_s": 1.235,

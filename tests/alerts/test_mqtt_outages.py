@@ -3,7 +3,6 @@
 import json
 import logging
 import socket
-import threading
 
 import pytest
 
@@ -148,58 +147,6 @@ def test_an_event_unacknowledged_when_the_connection_broke_is_told_again(
     assert watcher.wait_for(f"{AT}/event", count=2).payload == first.payload
     assert outbox.flush(PATIENCE_S)
     outbox.stop()
-
-
-def test_stopping_says_offline_and_disconnects(
-    broker: Broker, watcher: Watcher, make_sink: MakeSink
-) -> None:
-    """Once, retained, and stop is idempotent."""
-    sink = make_sink(broker.port)
-    sink.start()
-    watcher.wait_for(f"{AT}/status", "online")
-    sink.stop()
-    sink.stop()
-    watcher.wait_for(f"{AT}/status", "offline")
-    assert not sink.ready
-    late = Watcher(broker.port)
-    assert late.wait_for(f"{AT}/status").payload == "offline"
-    late.close()
-    assert not [t.name for t in threading.enumerate() if t.name.startswith("detector-")]
-
-
-def test_a_stopped_sink_can_be_started_again(
-    broker: Broker, watcher: Watcher, make_sink: MakeSink
-) -> None:
-    """Start and stop mirror each other."""
-    sink = make_sink(broker.port)
-    sink.start()
-    sink.start()
-    watcher.wait_for(f"{AT}/status", "online")
-    sink.stop()
-    sink.start()
-    watcher.wait_for(f"{AT}/status", "online", count=2)
-
-
-def test_stopping_does_not_wait_for_a_broker_that_says_nothing(
-    broker: Broker, cable: Cable, watcher: Watcher, make_sink: MakeSink
-) -> None:
-    """The connection is cut, which makes the broker say offline for us."""
-    sink = make_sink(cable.port)
-    sink.start()
-    until(lambda: sink.ready, "the connection")
-    cable.freeze()
-    sink.stop()
-    watcher.wait_for(f"{AT}/status", "offline")
-    assert not [t.name for t in threading.enumerate() if t.name.startswith("detector-")]
-
-
-def test_stopping_while_the_broker_is_away_ends_the_attempts(make_sink: MakeSink) -> None:
-    """At once, whatever the wait between attempts is."""
-    sink = make_sink(free_port(), retry_delays_s=(3600.0,))
-    sink.start()
-    until(lambda: sink.state.last_error is not None, "the first failure")
-    sink.stop()
-    assert not [t.name for t in threading.enumerate() if t.name == "detector-mqtt"]
 
 
 def test_two_listeners_of_one_name_are_told_apart_from_an_outage(

@@ -8,6 +8,7 @@ import pytest
 
 from detector.alerts.messages import Health
 from detector.alerts.sinks import Delivery
+from detector.config import Config
 from detector.core.audio import MicState
 from detector.core.events import EventKind, Phase
 from tests.alerts.conftest import MakeSink
@@ -17,6 +18,8 @@ pytestmark = pytest.mark.system
 
 AT = "detector/nursery"
 DISCOVERY = "homeassistant/device/detector_nursery/config"
+ALERT: dict[str, Any] = {"kind": EventKind.TEST_ALERT, "test": True, "detection": None}
+BACKLOG: dict[str, Any] = {"age_s": 300.0, "late": True, "backlog": True}
 STATES = [
     f"{AT}/mic/status",
     f"{AT}/armed/state",
@@ -102,7 +105,7 @@ def test_what_goes_to_the_backlog_rings_nothing(
     sink.start()
     watcher.wait_for(f"{AT}/status", "online")
     watcher.forget()
-    sink.deliver(Delivery(onset(), age_s=300.0, late=True, backlog=True)).result(PATIENCE_S)
+    sink.deliver(Delivery(onset(), **BACKLOG)).result(PATIENCE_S)
     told = json.loads(watcher.wait_for(f"{AT}/event/backlog").payload)
     assert (told["late"], told["age_s"]) == (True, 300.0)
     assert watcher.topics() == [f"{AT}/event/backlog"]
@@ -116,13 +119,79 @@ def test_a_test_alert_is_on_one_event_and_off(
     sink.start()
     watcher.wait_for(f"{AT}/status", "online")
     watcher.forget()
-    alert: dict[str, Any] = {"kind": EventKind.TEST_ALERT, "test": True, "detection": None}
-    sink.deliver(Delivery(onset(**alert))).result(PATIENCE_S)
-    sink.deliver(Delivery(offset(**alert))).result(PATIENCE_S)
+    sink.deliver(Delivery(onset(**ALERT))).result(PATIENCE_S)
+    sink.deliver(Delivery(offset(**ALERT))).result(PATIENCE_S)
     watcher.wait_for(f"{AT}/sound/baby_cry/state", "OFF")
     told = [s for s in watcher.seen if s.topic in (f"{AT}/event", f"{AT}/sound/baby_cry/state")]
     assert [s.payload for s in told if s.topic.endswith("state")] == ["ON", "OFF"]
     assert [json.loads(s.payload)["test"] for s in told if s.topic.endswith("event")] == [True]
+
+
+def test_the_end_of_a_test_alert_leaves_a_real_sound_on(
+    broker: Broker, watcher: Watcher, make_sink: MakeSink
+) -> None:
+    """A button pressed during an alarm must not end it in Home Assistant."""
+    sink = make_sink(broker.port)
+    sink.start()
+    watcher.wait_for(f"{AT}/status", "online")
+    watcher.forget()
+    alert = (onset(number=2, **ALERT), offset(number=2, **ALERT))
+    for event in (onset(number=1), *alert):
+        sink.observe(event)
+        sink.deliver(Delivery(event)).result(PATIENCE_S)
+    watcher.wait_for(f"{AT}/sound/baby_cry/state", count=3)
+    watcher.wait_for(f"{AT}/event", count=2)
+    told = [s.payload for s in watcher.seen if s.topic == f"{AT}/sound/baby_cry/state"]
+    assert told == ["ON", "ON", "ON"]
+    attributes = watcher.wait_for(f"{AT}/sound/baby_cry/attributes", count=3)
+    assert json.loads(attributes.payload)["event_id"] == "nursery-1"
+
+
+def test_an_end_that_comes_too_late_still_ends_the_state(
+    broker: Broker, watcher: Watcher, make_sink: MakeSink
+) -> None:
+    """Its beginning was told in time: without a word on the state it would be ON for ever."""
+    sink = make_sink(broker.port)
+    sink.start()
+    watcher.wait_for(f"{AT}/status", "online")
+    watcher.forget()
+    sink.observe(onset())
+    sink.deliver(Delivery(onset())).result(PATIENCE_S)
+    watcher.wait_for(f"{AT}/sound/baby_cry/state", "ON")
+    sink.observe(offset())
+    sink.deliver(Delivery(offset(), **BACKLOG)).result(PATIENCE_S)
+    watcher.wait_for(f"{AT}/event/backlog")
+    assert watcher.wait_for(f"{AT}/sound/baby_cry/state", count=2).payload == "OFF"
+
+
+def test_an_end_that_comes_too_late_does_not_end_what_began_since(
+    broker: Broker, watcher: Watcher, make_sink: MakeSink
+) -> None:
+    """It tells the present state, not its own."""
+    sink = make_sink(broker.port)
+    sink.start()
+    watcher.wait_for(f"{AT}/status", "online")
+    watcher.forget()
+    for event in (onset(number=1), offset(number=1), onset(number=2)):
+        sink.observe(event)
+    sink.deliver(Delivery(offset(number=1), **BACKLOG)).result(PATIENCE_S)
+    watcher.wait_for(f"{AT}/event/backlog")
+    assert watcher.wait_for(f"{AT}/sound/baby_cry/state").payload == "ON"
+
+
+def test_the_end_of_a_test_alert_never_blocks_what_comes_after(
+    broker: Broker, watcher: Watcher, make_sink: MakeSink
+) -> None:
+    """Also where it is too late, or its sound has gone, and so there is nothing to tell."""
+    sink = make_sink(broker.port, sounds={"baby_cry": SOUNDS["baby_cry"]})
+    sink.start()
+    watcher.wait_for(f"{AT}/status", "online")
+    sink.deliver(Delivery(offset(**ALERT), **BACKLOG)).result(PATIENCE_S)
+    sink.deliver(Delivery(offset("smoke_alarm", **ALERT))).result(PATIENCE_S)
+    sink.deliver(Delivery(offset("smoke_alarm", **ALERT), **BACKLOG)).result(PATIENCE_S)
+    sink.deliver(Delivery(onset())).result(PATIENCE_S)
+    watcher.wait_for(f"{AT}/event")
+    assert f"{AT}/event/backlog" not in watcher.topics()
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
@@ -212,17 +281,6 @@ def test_what_an_earlier_run_announced_is_removed_in_two_steps(
     watcher.wait_for(f"{AT}/sound/smoke_alarm/state", "")
 
 
-def test_sounds_known_from_earlier_are_removed_even_if_the_broker_holds_nothing(
-    broker: Broker, watcher: Watcher, make_sink: MakeSink
-) -> None:
-    """Where the access rules hide our own discovery from us, our memory serves."""
-    make_sink(broker.port, known_sounds=["baby_cry", "dog_bark"]).start()
-    removal = json.loads(watcher.wait_for(DISCOVERY).payload)["cmps"]
-    assert removal["dog_bark"] == {"p": "binary_sensor"}
-    assert "dev_cla" in removal["baby_cry"]
-    assert "dog_bark" not in components(watcher.wait_for(DISCOVERY, count=2).payload)
-
-
 def test_a_reload_removes_what_went_and_announces_what_came(
     broker: Broker, watcher: Watcher, make_sink: MakeSink
 ) -> None:
@@ -288,7 +346,7 @@ def test_a_sound_that_is_not_enabled_is_not_announced(
 ) -> None:
     """It is as if it were not there."""
     sounds = {"baby_cry": SOUNDS["baby_cry"], "x": replace(SOUNDS["baby_cry"], enabled=False)}
-    make_sink(broker.port, sounds=sounds).start()
+    make_sink(broker.port, sounds=Config(sounds=sounds).enabled_sounds).start()
     assert "x" not in components(watcher.wait_for(DISCOVERY).payload)
     watcher.wait_for(f"{AT}/status", "online")
     assert f"{AT}/sound/x/state" not in watcher.topics()

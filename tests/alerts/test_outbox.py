@@ -1,11 +1,14 @@
 """The outbox, with sinks that do as they are told."""
 
+import io
+import json
 import logging
 import threading
 from collections.abc import Iterator
 
 import pytest
 
+from detector.alerts.jsonlines import JsonLinesSink
 from detector.alerts.outbox import Outbox
 from detector.alerts.sinks import Delivery, Receipt, UndeliverableError, delivered, failed
 from detector.core.errors import MqttError
@@ -116,19 +119,17 @@ def test_a_failed_delivery_is_made_again_before_the_next(outbox: Outbox, sink: F
     outbox.put(onset(number=2))
     assert outbox.flush(PATIENCE_S)
     assert sink.told == ["nursery-1"] * 3 + ["nursery-2"]
-    assert outbox.denied == 0
+    assert outbox.undelivered == 0
 
 
-def test_what_a_sink_will_never_take_is_given_up_and_counted(
-    outbox: Outbox, sink: FakeSink
-) -> None:
+def test_what_a_sink_will_never_take_is_given_up(outbox: Outbox, sink: FakeSink) -> None:
     """The next event goes on."""
     sink.answers = [failed(UndeliverableError("denied"))]
     outbox.put(onset(number=1))
     outbox.put(onset(number=2))
     assert outbox.flush(PATIENCE_S)
     assert sink.told == ["nursery-1", "nursery-2"]
-    assert outbox.denied == 1
+    assert outbox.undelivered == 0
 
 
 def test_a_sinks_defect_costs_one_event_and_not_the_thread(
@@ -221,3 +222,48 @@ def test_starting_and_stopping_twice_is_once(sink: FakeSink, clock: FakeClock) -
     outbox.start()
     assert outbox.flush(PATIENCE_S)
     outbox.stop()
+
+
+class FullPipe(io.StringIO):
+    """Blocks every writer until somebody reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writing = threading.Event()
+        self.reading = threading.Event()
+
+    def write(self, text: str) -> int:
+        """Wait."""
+        self.writing.set()
+        assert self.reading.wait(PATIENCE_S)
+        return super().write(text)
+
+
+def test_a_full_pipe_that_nobody_reads_is_left_behind_and_said(
+    clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stop does not wait for it; nor does the thread that it left disturb a new start."""
+    pipe = FullPipe()
+    outbox = Outbox([JsonLinesSink(pipe)], clock, late_after_s=120.0)
+    outbox.start()
+    outbox.put(onset(number=1))
+    outbox.put(onset(number=2))
+    assert pipe.writing.wait(PATIENCE_S)
+    [left_behind] = outbox_threads()
+    outbox.stop()
+    assert left_behind.is_alive()
+    assert "no answer from JSON lines; going on, 2 undelivered" in caplog.text
+    outbox.start()
+    pipe.reading.set()
+    left_behind.join(PATIENCE_S)
+    assert left_behind not in outbox_threads()
+    assert outbox.flush(PATIENCE_S)
+    told = [json.loads(line)["id"] for line in pipe.getvalue().splitlines()]
+    assert told == ["nursery-1", "nursery-2"]
+    outbox.stop()
+    assert outbox_threads() == []
+
+
+def outbox_threads() -> list[threading.Thread]:
+    """Those that run."""
+    return [t for t in threading.enumerate() if t.name == "detector-outbox"]

@@ -32,9 +32,19 @@ class FakeStream:
 
     def __init__(self, system: "FakeSoundSystem", settings: dict[str, Any]) -> None:
         self.settings = settings
-        self.active = False
         self.closed = False
         self._system = system
+        self._active = False
+
+    @property
+    def active(self) -> bool:
+        """Whether it goes on."""
+        self._system.fail_if("active")
+        return self._active
+
+    @active.setter
+    def active(self, active: bool) -> None:
+        self._active = active
 
     def start(self) -> None:
         """Begin."""
@@ -91,6 +101,8 @@ class FakeSoundSystem:
         self.failing: set[str] = set()
         self.may_close = threading.Event()
         self.may_close.set()
+        self.may_open = threading.Event()
+        self.may_open.set()
         self.initialisations = 1
         self._known = list(devices)
 
@@ -128,7 +140,8 @@ class FakeSoundSystem:
             raise FakePortAudioError("Invalid sample rate [PaErrorCode -9997]")
 
     def InputStream(self, **settings: Any) -> FakeStream:  # noqa: N802 - sounddevice's name
-        """Open a device."""
+        """Open a device; hangs for as long as it is told to hang."""
+        self.may_open.wait(30)
         self.fail_if("open")
         return FakeStream(self, settings)
 

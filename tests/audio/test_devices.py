@@ -1,16 +1,24 @@
 """Which device is meant, and how it can be opened."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable
 
 import pytest
 
-from detector.audio.devices import InputFormat, choose_format, find_device
-from detector.audio.microphone import Checked, list_devices, load_sound_system, open_check
+from detector.audio.devices import choose_format, find_device
+from detector.audio.microphone import (
+    Checked,
+    Patience,
+    list_devices,
+    load_sound_system,
+    open_check,
+)
+from detector.audio.mixing import Format
 from detector.config.schema import AudioConfig
 from detector.core.errors import AudioError
-from tests.audio.fake_sound import FakeDevice, FakeSoundSystem
+from tests.audio.fake_sound import FakeDevice, FakePortAudioError, FakeSoundSystem
 from tests.audio.tools import ManualClock, noise
 
 USB = FakeDevice("USB Audio: - (hw:1,0)", channels=1, rates_hz=(44_100, 48_000))
@@ -119,7 +127,7 @@ def test_the_channels_that_are_needed_are_opened(
     device = FakeDevice("mic", channels=channels, accepts=accepts or (lambda _: True))
     system = FakeSoundSystem([device])
     chosen = choose_format(system, find_device(system, "mic"), channel)
-    assert chosen == InputFormat(16_000, opened_with)
+    assert chosen == Format(16_000, opened_with)
 
 
 def test_a_channel_that_is_not_there_is_refused() -> None:
@@ -179,6 +187,56 @@ def test_the_check_says_why_a_device_cannot_be_opened(clock: ManualClock) -> Non
     """The same line as in the log."""
     with pytest.raises(AudioError, match="device blue is not there; there is USB"):
         open_check(AudioConfig(device="blue"), clock=clock, load=lambda: FakeSoundSystem([USB]))
+
+
+HASTY = Patience(open_s=0.1, close_s=0.1, list_s=0.1)
+
+
+def test_the_check_does_not_wait_for_a_device_that_hangs(clock: ManualClock) -> None:
+    """As with a stopped sound server."""
+    system = FakeSoundSystem([USB])
+    system.may_open.clear()
+    config = AudioConfig(device="usb")
+    with pytest.raises(AudioError, match=r"the sound system hangs: no answer within 0\.1 s"):
+        open_check(config, clock=clock, load=lambda: system, patience=HASTY)
+    system.may_open.set()
+
+
+def test_listing_does_not_wait_for_a_sound_system_that_hangs() -> None:
+    """It may hang as soon as it is loaded."""
+    answering = threading.Event()
+
+    def load() -> FakeSoundSystem:
+        answering.wait(30)
+        return FakeSoundSystem([])
+
+    with pytest.raises(AudioError, match="the sound system hangs"):
+        list_devices(load, patience=HASTY)
+    answering.set()
+
+
+def test_devices_that_portaudio_cannot_list_are_one_line(system: FakeSoundSystem) -> None:
+    """PortAudio's words without a traceback."""
+    system.failing.add("query")
+    with pytest.raises(AudioError, match=r"^the sound system fails: query fails \[PaErrorCode"):
+        list_devices(lambda: system)
+
+
+def test_portaudio_that_cannot_begin_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is initialised while sounddevice is imported, which raises an error of its own."""
+
+    class Finder:
+        """Finds sounddevice, and fails as it does."""
+
+        def find_spec(self, name: str, *_: object) -> None:
+            """Fail in its stead."""
+            if name == "sounddevice":
+                raise FakePortAudioError("Error initializing PortAudio:\nUnanticipated host error")
+
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    with pytest.raises(AudioError, match=r"^the sound system fails: Error init.*PortAudio: Unan"):
+        load_sound_system()
 
 
 def test_the_real_sound_system_is_loaded_or_its_remedy_told() -> None:

@@ -16,6 +16,7 @@ from tests.audio.tools import (
     ManualClock,
     free_megabytes_used,
     hear,
+    items,
     level_db,
     noise,
     strongest_hz,
@@ -100,9 +101,7 @@ def test_in_real_time_it_takes_its_time(tmp_path: Path, clock: ManualClock) -> N
     assert clock.now_s - began_s == pytest.approx(2.0, abs=0.11)
 
 
-def test_samples_that_are_not_numbers_are_silence_and_counted(
-    tmp_path: Path, clock: ManualClock
-) -> None:
+def test_samples_that_are_not_numbers_are_silence(tmp_path: Path, clock: ManualClock) -> None:
     """A float WAV may hold anything."""
     samples = tone(440, 1.0)
     samples[100:200] = np.nan
@@ -111,7 +110,31 @@ def test_samples_that_are_not_numbers_are_silence_and_counted(
     heard = hear(source)
     assert np.isfinite(heard).all()
     assert not heard[100:200].any()
-    assert source.not_finite == 101
+    assert not heard[300]
+
+
+def test_a_file_may_be_removed_while_it_plays(tmp_path: Path, clock: ManualClock) -> None:
+    """What is open can be heard to its end."""
+    path = written(tmp_path / "a.mp3", tone(440, 2.0), 16_000)
+    source = source_of(path, clock)
+    source.start()
+    path.unlink()
+    assert sum(len(one.samples) for one in items(source) if isinstance(one, Block)) == 32_000
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0])
+def test_a_file_that_is_refused_is_not_left_open(
+    seconds: float, tmp_path: Path, clock: ManualClock
+) -> None:
+    """Whoever tries again and again must not run out of descriptors."""
+    path = written(tmp_path / "a.wav", tone(440, seconds), 16_000)
+    sources = [source_of(path, clock, 2) for _ in range(10)]
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for source in sources:
+        with pytest.raises(AudioError, match=r"no channel 2|holds no audio"):
+            source.start()
+        assert str(path) in source.status.description
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_missing_file_is_named(tmp_path: Path, clock: ManualClock) -> None:

@@ -198,6 +198,52 @@ def test_a_microphone_that_gates_its_noise_is_not_called_silent_at_night() -> No
     assert microphone.liveness.state is MicState.SILENT
 
 
+@pytest.mark.parametrize("available", [True, False])
+def test_a_gate_that_comes_back_into_a_quiet_room_is_ok(*, available: bool) -> None:
+    """Its zeros are all there is to hear, and say that it hears; a plain one's do not."""
+    for gates_noise, state in ((True, MicState.OK), (False, MicState.SILENT)):
+        microphone = Microphone(Liveness(gates_noise=gates_noise))
+        microphone.hears(noise(2.0))
+        fault = microphone.gets_nothing(20, available=available)
+        assert fault is (MicState.STALLED if available else MicState.MISSING)
+        assert microphone.hears(zeros(0.9)) is fault
+        microphone.hears(np.concatenate([noise(0.3), zeros(10.0)]))
+        assert microphone.liveness.state is state
+
+
+@pytest.mark.parametrize("pause_s", [10.3, 15.0, 19.9])
+def test_pauses_that_were_called_silent_are_not_a_gate(
+    pause_s: float, microphone: Microphone
+) -> None:
+    """A microphone that is switched off now and then: its next pause is as silent as these."""
+    for _ in range(6):
+        assert microphone.hears(zeros(pause_s)) is MicState.SILENT
+        assert microphone.hears(noise(2.0)) is MicState.OK
+    assert not microphone.liveness.gates_noise
+
+
+@pytest.mark.parametrize("available", [True, False])
+def test_what_comes_after_an_absence_is_not_joined_to_what_came_before(
+    *, available: bool, microphone: Microphone
+) -> None:
+    """What is left of a block does not make up for sound that is still to come."""
+    microphone.hears(noise(0.1)[:1599])
+    fault = microphone.gets_nothing(20, available=available)
+    assert microphone.hears(noise(1.0, seed=2)[:15_000]) is fault
+    assert microphone.hears(noise(1.0, seed=3)[:1000]) is MicState.OK
+
+
+@pytest.mark.parametrize("available", [True, False])
+def test_a_sound_may_be_the_same_before_and_after_an_absence(
+    *, available: bool, microphone: Microphone
+) -> None:
+    """That is no buffer that repeats."""
+    microphone.hears(noise(1.0, seed=2))
+    microphone.gets_nothing(20, available=available)
+    assert microphone.after(noise(1.0, seed=2)) == 1.0
+    assert microphone.liveness.state is MicState.OK
+
+
 def test_what_was_learnt_of_a_microphone_can_be_told_to_the_next_run() -> None:
     """A restart must not raise the false alarm anew."""
     microphone = Microphone(Liveness(gates_noise=True))

@@ -17,7 +17,7 @@ from tests.audio.fake_sound import FakeDevice, FakeSoundSystem, FakeStream
 from tests.audio.tools import ManualClock, strongest_hz, tone
 
 MIC = FakeDevice("USB Audio: - (hw:1,0)", channels=1)
-IMPATIENT = Patience(stall_s=5.0, close_s=0.2, poll_s=0.01, retry_s=(0.01, 0.02))
+IMPATIENT = Patience(stall_s=5.0, open_s=0.5, close_s=0.5, poll_s=0.01, retry_s=(0.01, 0.02))
 
 Make = Callable[..., MicrophoneSource]
 
@@ -48,6 +48,7 @@ def make(system: FakeSoundSystem, clock: ManualClock) -> Iterator[Make]:
 
     yield make
     system.may_close.set()
+    system.may_open.set()
     for source in made:
         source.stop()
 
@@ -196,6 +197,43 @@ def test_a_device_that_opens_but_stays_mute_is_not_called_available(
     assert source.status.description == "USB Audio: - (hw:1,0) [0]: no audio for 5 s"
 
 
+def test_a_device_that_falls_mute_is_opened_anew_and_stays_available(
+    make: Make, system: FakeSoundSystem, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is there: whether it is stalled is told by who counts 10 s without a block."""
+    source = make()
+    source.start()
+    stream = system.opened.next()
+    deliver(stream, clock)
+    read_block(source)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            clock.advance(5.0)
+            again = system.opened.next()
+            assert source.status.available
+            assert source.status.description.endswith("[0]: no audio for 5 s")
+    assert stream.closed
+    assert len(caplog.records) == 1
+    deliver(again, clock)
+    gap = source.read(10.0)
+    assert isinstance(gap, Gap)
+    assert gap.samples_lost == pytest.approx(15 * SAMPLE_RATE_HZ, abs=2)
+    until_described(source, "at 16000 Hz")
+
+
+def test_a_device_whose_callbacks_all_fail_is_lost_and_says_why(
+    make: Make, system: FakeSoundSystem, clock: ManualClock
+) -> None:
+    """They come, but they bring nothing."""
+    source = make()
+    source.start()
+    stream = system.opened.next()
+    clock.advance(4.9)
+    stream.deliver(tone(1000, 0.2))  # twice what was asked for
+    clock.advance(0.1)
+    until_described(source, "no audio for 5 s; a callback failed, a bug: ValueError('could not")
+
+
 def test_lost_input_is_a_gap_and_is_counted(
     make: Make, system: FakeSoundSystem, clock: ManualClock
 ) -> None:
@@ -215,7 +253,7 @@ def test_lost_input_is_a_gap_and_is_counted(
     assert source.status.overflows == 1
 
 
-def test_an_exception_in_the_callback_is_counted_and_its_audio_is_a_gap(
+def test_an_exception_in_the_callback_does_not_end_the_stream_and_its_audio_is_a_gap(
     make: Make, system: FakeSoundSystem, clock: ManualClock
 ) -> None:
     """PortAudio would end the stream and tell nobody."""
@@ -225,7 +263,6 @@ def test_an_exception_in_the_callback_is_counted_and_its_audio_is_a_gap(
     deliver(stream, clock)
     read_block(source)
     stream.deliver(tone(1000, 0.2))  # twice what was asked for: no slot is that long
-    assert stream.settings["callback"].errors == 1
     deliver(stream, clock)
     assert source.read(10.0) == Gap(1600, 3200, GapCause.OVERFLOW)
 
@@ -242,6 +279,21 @@ def test_portaudio_that_fails_is_tried_again(
     system.failing.clear()
     deliver(system.opened.next(), clock)
     read_block(source)
+
+
+def test_portaudio_that_cannot_tell_of_a_stream_has_lost_it(
+    make: Make, system: FakeSoundSystem, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That is the sound system's fault, and no traceback of ours."""
+    source = make()
+    source.start()
+    system.opened.next()
+    system.failing.add("active")
+    until_described(source, "(hw:1,0) [0] fails: active fails [PaErrorCode -9999]")
+    system.failing.clear()
+    deliver(system.opened.next(), clock)
+    read_block(source)
+    assert "Bug" not in caplog.text
 
 
 @pytest.mark.parametrize("failing", ["terminate", "initialise"])
@@ -299,7 +351,32 @@ def test_a_missing_portaudio_names_its_package_and_is_found_once_installed(
     read_block(source)
 
 
-def test_a_sound_system_that_hangs_ends_the_source(
+def test_a_sound_system_that_hangs_in_opening_ends_the_source(
+    make: Make, system: FakeSoundSystem
+) -> None:
+    """As a stopped PulseAudio does."""
+    system.may_open.clear()
+    source = make()
+    source.start()
+    assert source.read(10.0) == End("the sound system hangs; only a restart helps")
+    assert not source.status.available
+
+
+def test_a_sound_system_that_hangs_in_loading_ends_the_source(make: Make) -> None:
+    """PortAudio looks for devices then, and asks every sound server."""
+    answering = threading.Event()
+
+    def load() -> SoundSystem:
+        answering.wait(30)
+        raise AudioError("too late")
+
+    source = make(load=load)
+    source.start()
+    assert source.read(10.0) == End("the sound system hangs; only a restart helps")
+    answering.set()
+
+
+def test_a_sound_system_that_hangs_in_closing_ends_the_source(
     make: Make, system: FakeSoundSystem, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Only a new process helps then, so the reader is told that it is over."""

@@ -28,6 +28,21 @@ class Pipe:
         self.writing: BinaryIO = os.fdopen(writing, "wb", buffering=0)
 
 
+class Redirected:
+    """Whatever a shell has put on standard input."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def isatty(self) -> bool:
+        """No."""
+        return False
+
+    def fileno(self) -> int:
+        """The descriptor itself."""
+        return self._descriptor
+
+
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
     """A pipe that is closed after the test."""
@@ -125,6 +140,21 @@ def test_an_input_without_audio_is_an_error_that_tells_the_remedy(
         AudioError, match=r"^standard input ended before any audio arrived: pipe in"
     ):
         source.read(1.0)
+
+
+def test_an_input_that_cannot_be_read_is_one_line(tmp_path: Path, clock: ManualClock) -> None:
+    """A folder, or a file opened for writing only, as ``detector --stdin 0>file`` gives it."""
+    for path, flags, reason in (
+        (tmp_path, os.O_RDONLY, "Is a directory"),
+        (tmp_path / "new", os.O_WRONLY | os.O_CREAT, "Bad file descriptor"),
+    ):
+        descriptor = os.open(path, flags)
+        stream = cast(BinaryIO, Redirected(descriptor))
+        source = source_of(stream, clock)
+        source.start()
+        with pytest.raises(AudioError, match=f"^standard input cannot be read: {reason}$"):
+            source.read(1.0)
+        os.close(descriptor)
 
 
 def test_a_terminal_is_refused_at_once(clock: ManualClock) -> None:

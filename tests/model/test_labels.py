@@ -7,11 +7,22 @@ from pathlib import Path
 import pytest
 
 from detector.core.errors import ModelError
-from detector.model.labels import MAX_LABEL_BYTES, read_labels, read_model_labels
+from detector.model.labels import (
+    MAX_LABEL_BYTES,
+    choose_labels,
+    label_lists,
+    read_model_labels,
+)
+from detector.model.modelfile import read_model_file
 
 WithLabels = Callable[[dict[str, str]], Path]
 
 HEAD = b"\x1c\0\0\0TFL3 and what an interpreter would read"
+
+
+def read_labels(path: Path, classes: int) -> tuple[str, ...]:
+    """The list that fits, as a classifier reads it."""
+    return choose_labels(path, label_lists(path, read_model_file(path).content), classes)
 
 
 def test_labels_are_the_lines_of_the_appended_list(with_labels: WithLabels) -> None:
@@ -57,8 +68,29 @@ def test_damaged_list_is_refused(with_labels: WithLabels) -> None:
     """The archive's checksum covers the list."""
     path = with_labels({"labels.txt": "knock\nring\n"})
     path.write_bytes(path.read_bytes().replace(b"knock\nring", b"knack\nring"))
-    with pytest.raises(ModelError, match=r"label list.*CRC"):
+    with pytest.raises(ModelError, match=r"label list damaged: Bad CRC"):
         read_labels(path, 2)
+
+
+METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_archive_damaged_anywhere_is_called_so_or_still_read(method: int, tmp_path: Path) -> None:
+    """There are many exceptions in zipfile and its decoders; each becomes one line."""
+    path = tmp_path / "model.tflite"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("labels.txt", "knock\nring\ncry\n" * 10)
+    whole, said = path.read_bytes(), set()
+    for position in range(len(whole)):
+        for value in (0x00, 0x4B, 0xFF):
+            content = bytearray(whole)
+            content[position] = value
+            try:
+                label_lists(path, bytes(content))
+            except ModelError as error:
+                said.add(str(error).split("label list ")[1].split(":")[0].split()[0])
+    assert {"damaged", "missing"} <= said <= {"damaged", "missing", "of", "is"}
 
 
 def test_list_that_is_not_utf8_is_refused(tmp_path: Path) -> None:

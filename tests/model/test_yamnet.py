@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from detector.config.schema import ModelConfig
 from detector.core.audio import Block, Samples
 from detector.core.errors import ModelError
 from detector.core.recognition import SCORES
-from detector.model import load_recogniser
 from detector.model.interpreter import Classifier
-from detector.model.labels import read_labels
 from detector.model.modelfile import sha256_of
+from detector.model.recogniser import WindowRecogniser
 from detector.model.store import OFFICIAL_SHA256, OFFICIAL_SIZE
 
 pytestmark = pytest.mark.model
@@ -73,9 +71,9 @@ def test_model_contract(yamnet: Classifier) -> None:
     assert yamnet.content_hash == OFFICIAL_SHA256
 
 
-def test_first_window_of_speech_scores_as_published(model_path: Path, speech: Samples) -> None:
+def test_first_window_of_speech_scores_as_published(yamnet: Classifier, speech: Samples) -> None:
     """To the last bit, through the recogniser."""
-    recogniser = load_recogniser(model_path, ModelConfig())
+    recogniser = WindowRecogniser(yamnet, hop_seconds=0.48)
     first = recogniser.feed(Block(0, speech, 0.0))[0]
     scores = dict(zip(recogniser.spec.labels, first.outputs[SCORES].tolist(), strict=True))
     assert scores["Speech"] == 0.91796875
@@ -130,12 +128,12 @@ def test_model_without_its_archive_is_refused(
 
 
 def test_model_with_too_few_labels_is_refused(
-    model_path: Path, damaged: Callable[[bytes], Path]
+    model_path: Path, yamnet: Classifier, damaged: Callable[[bytes], Path]
 ) -> None:
     """Counts are told."""
     content = model_path.read_bytes()
     path = damaged(content[: content.rindex(b"PK\x03\x04")])
     with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("labels.txt", "\n".join(read_labels(model_path, 521)[:520]))
+        archive.writestr("labels.txt", "\n".join(yamnet.labels[:520]))
     with pytest.raises(ModelError, match=r"fits its 521 classes: labels\.txt has 520"):
         Classifier(path)

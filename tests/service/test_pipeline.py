@@ -8,7 +8,7 @@ from detector.config.loader import parse_config
 from detector.core.audio import Gap, GapCause
 from detector.core.errors import ConfigError
 from detector.core.events import Event, EventKind, OffsetReason, Phase, Urgency
-from detector.service.build import build_detectors, build_pipeline
+from detector.service.build import build_listeners, build_pipeline
 from detector.service.pipeline import Pipeline, Snapshot
 from tests.service.fakes import START, HandClock, ToldRecogniser, second
 
@@ -157,7 +157,7 @@ def test_a_class_the_model_does_not_have_is_a_configuration_error() -> None:
     """With the nearest name there is."""
     config = parse_config(YAML.replace("Bark", "Barc"), "test.yaml")
     with pytest.raises(ConfigError, match=r"Barc.*Bark"):
-        build_detectors(config, ToldRecogniser(LABELS).spec)
+        build_listeners(config, ToldRecogniser(LABELS).spec)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_calibration_fitted_for_something_else_is_refused(
     )
     yaml = YAML.replace("[Bark, Dog]", f"[Bark, Dog], {calibration}")
     with pytest.raises(ConfigError, match=complaint):
-        build_detectors(parse_config(yaml, "test.yaml"), ToldRecogniser(LABELS).spec)
+        build_listeners(parse_config(yaml, "test.yaml"), ToldRecogniser(LABELS).spec)
 
 
 def test_a_fitting_calibration_makes_probabilities() -> None:
