@@ -1,5 +1,6 @@
 """Audio files: WAV, FLAC, OGG and MP3, decoded block by block."""
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -133,7 +134,7 @@ def _decode(path: Path) -> "SoundFile":
             return False
 
     try:
-        return Forward(str(path))
+        return Forward(os.fsencode(path))
     except soundfile.LibsndfileError as error:
         raise AudioError(
             f"{path} cannot be decoded: it is not WAV, FLAC, OGG or MP3, or it is damaged"

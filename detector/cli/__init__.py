@@ -1,6 +1,7 @@
 """What a person types: one module per command; errors become exit codes here and nowhere else."""
 
 import argparse
+import errno
 import importlib
 import io
 import os
@@ -78,6 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone; what Python still flushes at exit goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _complain("the output cannot be written: no space left")
+        return 1
     return int(code)
 
 

@@ -59,8 +59,9 @@ def check(arguments: argparse.Namespace) -> int:
         print("class names were not checked: there is no model yet (detector model fetch)")
     elif problems := check_classes(config, read_model_labels(found.path)):
         raise ConfigError(problems)
-    enabled = [name for name, sound in config.sounds.items() if sound.enabled]
-    print(f"{config.origins['']}: in order; node {config.node}, sounds: {', '.join(enabled)}")
+    print(
+        f"{config.origins['']}: in order; node {config.node}, sounds: {', '.join(config.enabled_sounds)}"
+    )
     return 0
 
 

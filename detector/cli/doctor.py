@@ -118,7 +118,7 @@ def _machine() -> Finding:
 
 
 def _config(config: "Config") -> Finding:
-    sounds = ", ".join(name for name, sound in config.sounds.items() if sound.enabled)
+    sounds = ", ".join(config.enabled_sounds)
     return Finding(Verdict.OK, f"{config.origins['']}: node {config.node}, sounds {sounds}")
 
 

@@ -168,5 +168,5 @@ def _with_release(
 
 def with_all_sounds(config: Config) -> Config:
     """The configuration with every shipped sound listened for, beside its own."""
-    chosen = {name: sound for name, sound in config.sounds.items() if sound.enabled}
-    return replace(config, sounds=MappingProxyType({**shipped_sounds(), **chosen}))
+    sounds = {**shipped_sounds(), **config.enabled_sounds}
+    return replace(config, sounds=MappingProxyType(sounds))

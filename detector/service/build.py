@@ -49,8 +49,7 @@ def build_listeners(config: Config, spec: RecogniserSpec) -> list[Listener]:
         raise ConfigError(problems)
     return [
         Listener(build_detector(name, sound, spec), sound.urgency)
-        for name, sound in config.sounds.items()
-        if sound.enabled
+        for name, sound in config.enabled_sounds.items()
     ]
 
 

@@ -60,7 +60,7 @@ class Desk:
     @property
     def sounds(self) -> list[str]:
         """Names of the sounds that are listened for."""
-        return [name for name, sound in self._config.sounds.items() if sound.enabled]
+        return list(self._config.enabled_sounds)
 
     def apply_overrides(self, pipeline: Pipeline) -> None:
         """Put what was set at run time into force, and show all that is in force.
@@ -161,8 +161,8 @@ class Desk:
         return f"test alert for {name}: ON now, OFF in {TEST_ALERT_S:g} s"
 
     def _listened_for(self, sound: str) -> SoundConfig:
-        config = self._config.sounds.get(sound)
-        if config is None or not config.enabled:
+        config = self._config.enabled_sounds.get(sound)
+        if config is None:
             names = ", ".join(self.sounds) or "all disabled"
             raise ControlError(f"{sound!r} is not listened for; sounds are {names}")
         return config

@@ -10,7 +10,7 @@ from detector.alerts.messages import Health, MqttHealth
 from detector.alerts.mqtt_sink import MqttSink
 from detector.alerts.outbox import Outbox
 from detector.alerts.sinks import Sink
-from detector.config import Config, SoundConfig
+from detector.config import Config
 from detector.core.clock import Clock
 from detector.core.events import Command, Event
 
@@ -41,7 +41,7 @@ class Outputs:
                 node=config.node,
                 name=config.name,
                 area=config.area,
-                sounds=_enabled(config),
+                sounds=config.enabled_sounds,
                 device=device,
                 on_command=on_command,
                 clock=clock,
@@ -88,7 +88,7 @@ class Outputs:
     def update_sounds(self, config: Config) -> None:
         """Take the sounds of a new configuration; what belongs to sounds that went is removed."""
         if self.mqtt is not None:
-            self.mqtt.update_sounds(_enabled(config))
+            self.mqtt.update_sounds(config.enabled_sounds)
 
     def set_threshold(self, sound: str, value: float) -> None:
         """Show a threshold that is in force."""
@@ -118,15 +118,13 @@ class Outputs:
     def mqtt_health(self) -> MqttHealth:
         """The broker's part of the health."""
         if self.mqtt is None:
-            return MqttHealth(undelivered=self._outbox.undelivered)
+            return MqttHealth(undelivered=self._outbox.undelivered, dropped=self._outbox.dropped)
         state = self.mqtt.state
         return MqttHealth(
             connected=state.connected,
             reconnects=state.reconnects,
             undelivered=self._outbox.undelivered,
+            dropped=self._outbox.dropped,
             denied=state.denied,
+            refused_commands=self.mqtt.refused_commands,
         )
-
-
-def _enabled(config: Config) -> dict[str, SoundConfig]:
-    return {name: sound for name, sound in config.sounds.items() if sound.enabled}
