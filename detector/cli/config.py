@@ -59,9 +59,8 @@ def check(arguments: argparse.Namespace) -> int:
         print("class names were not checked: there is no model yet (detector model fetch)")
     elif problems := check_classes(config, read_model_labels(found.path)):
         raise ConfigError(problems)
-    print(
-        f"{config.origins['']}: in order; node {config.node}, sounds: {', '.join(config.enabled_sounds)}"
-    )
+    sounds = ", ".join(config.enabled_sounds)
+    print(f"{config.origins['']}: in order; node {config.node}, sounds: {sounds}")
     return 0
 
 
