@@ -155,16 +155,19 @@ def fetch_model(
 
     ``urls`` stand in for the published addresses, with the same content; ``system`` takes the
     system's cache instead of the first that can be written.
-    Raises FetchError where no address gives the file, ModelError where it cannot be written.
+    Raises ModelError where no address gives the file, or it cannot be written.
     """
-    if urls:
-        published = replace(published, urls=urls)
-    if system:
-        destination = system_cache / published.file_name
-    else:
-        destination = cache_destination(cache_candidates(environ, published))
-    if not _is_intact(destination, published):
-        _fetch(published, destination, progress=progress, timeout_s=timeout_s)
+    candidates = cache_candidates(environ, published)
+    wanted = replace(published, urls=urls) if urls else published
+    destination = system_cache / wanted.file_name if system else cache_destination(candidates)
+    if _is_intact(destination, wanted):
+        return destination
+    try:
+        _fetch(wanted, destination, progress=progress, timeout_s=timeout_s)
+    except FetchError as error:
+        if urls:
+            raise  # whoever named the addresses needs no advice on addresses
+        raise ModelError(_nowhere(candidates, error)) from error
     return destination
 
 
