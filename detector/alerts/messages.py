@@ -166,7 +166,9 @@ class Health:
 
 def to_json(payload: Payload) -> str:
     """Strict JSON, compact."""
-    return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # A device's or file's name may hold a byte that is no text; in JSON its escape is right.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def timestamp(moment: datetime | None) -> str | None:

@@ -12,14 +12,19 @@ from detector.core.errors import ControlError
 SOCKET_NAME = "control.sock"
 
 
-def find_sockets(environ: Mapping[str, str], *, system: Path = Path("/run")) -> list[Path]:
-    """The control sockets there are, this user's own first, then those of services."""
+def find_sockets(
+    environ: Mapping[str, str], *, system: Path = Path("/run"), user_id: int | None = None
+) -> list[Path]:
+    """The control sockets there are: first those of ``user_id`` (us), then those of services."""
+    us = os.getuid() if user_id is None else user_id
     own = []
     if environ.get("XDG_RUNTIME_DIR"):
         own.append(Path(environ["XDG_RUNTIME_DIR"]) / "detector" / SOCKET_NAME)
-    own.append(Path(f"/tmp/detector-{os.getuid()}") / SOCKET_NAME)  # noqa: S108 - 0700, see server
+    own.append(Path(f"/tmp/detector-{us}") / SOCKET_NAME)  # noqa: S108 - 0700, see server
     services = sorted(system.glob(f"detector*/{SOCKET_NAME}"))
-    return [path for path in [*own, *services] if _is_socket(path)]
+    # In /tmp anybody may lay a socket under our name.
+    ours = [path for path in own if _is_socket(path) and path.stat().st_uid == us]
+    return [*ours, *filter(_is_socket, services)]
 
 
 def _is_socket(path: Path) -> bool:

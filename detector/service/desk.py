@@ -31,6 +31,7 @@ TEST_ALERT_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class _Due:
+    sound: str
     at_s: float
     event: Callable[[], Event]
 
@@ -96,15 +97,16 @@ class Desk:
         """Do what has become due; several times a second."""
         self._overrides.save()
         now_s = self._clock.monotonic()
-        due = [entry for entry in self._due if entry.at_s <= now_s]
-        self._due = [entry for entry in self._due if entry.at_s > now_s]
-        self._tell([entry.event() for entry in due])
+        self._end([entry for entry in self._due if entry.at_s <= now_s])
 
     def finish(self) -> None:
         """Do at once what would become due later: no test alert stays ON."""
         self._overrides.save()
-        self._tell([entry.event() for entry in self._due])
-        self._due = []
+        self._end(self._due)
+
+    def _end(self, due: list[_Due]) -> None:
+        self._due = [entry for entry in self._due if entry not in due]
+        self._tell([entry.event() for entry in due])
 
     def _set_threshold(self, sound: str, value: float | None, by: str) -> str:
         config = self._listened_for(sound)
@@ -154,9 +156,10 @@ class Desk:
         def half(phase: Phase) -> Event:
             return self._events.test_alert(name, urgency, phase, event_id, onset)
 
+        self._end([entry for entry in self._due if entry.sound == name])
         self._tell([half(Phase.ONSET)])
         at_s = self._clock.monotonic() + TEST_ALERT_S
-        self._due.append(_Due(at_s, lambda: half(Phase.OFFSET)))
+        self._due.append(_Due(name, at_s, lambda: half(Phase.OFFSET)))
         _log.info("test alert for %s, asked for by %s", name, by)
         return f"test alert for {name}: ON now, OFF in {TEST_ALERT_S:g} s"
 

@@ -433,3 +433,10 @@ def test_times_are_utc_with_milliseconds() -> None:
     moscow = timezone(timedelta(hours=3))
     assert timestamp(datetime(2026, 1, 1, 2, tzinfo=moscow)) == "2025-12-31T23:00:00.000Z"
     assert timestamp(None) is None
+
+
+def test_a_name_that_is_no_text_is_escaped() -> None:
+    """A device may be called anything, and the message must still be told."""
+    text = to_json({"mic_detail": "caf\udce9"})
+    assert text.encode()
+    assert json.loads(text) == {"mic_detail": "caf\udce9"}

@@ -457,3 +457,16 @@ def test_sockets_are_found_the_users_own_first(short_path: Path) -> None:
         found = find_sockets(environ, system=short_path)
         assert [path for path in found if path.is_relative_to(short_path)] == [own, nursery]
         assert own not in find_sockets({}, system=short_path)
+
+
+def test_a_socket_that_another_user_laid_under_our_name_is_passed_over(short_path: Path) -> None:
+    """In a folder for everybody, a name proves nothing."""
+    path = short_path / "detector" / "control.sock"
+    made = ControlServer(path)
+    made.start()
+    environ = {"XDG_RUNTIME_DIR": str(short_path)}
+    try:
+        assert path in find_sockets(environ, system=short_path / "nowhere")
+        assert path not in find_sockets(environ, system=short_path / "nowhere", user_id=4711)
+    finally:
+        made.stop()

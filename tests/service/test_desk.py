@@ -271,6 +271,20 @@ def test_two_test_alerts_each_have_their_end(office: Office) -> None:
     assert [event.sound for event in office.told[2:]] == ["dog_bark", "baby_cry"]
 
 
+def test_a_second_test_of_a_sound_ends_the_first(office: Office) -> None:
+    """So that the first one's end does not cut the second short."""
+    office.carry_out(TestAlert("dog_bark"))
+    office.wait(2.0)
+    office.carry_out(TestAlert("dog_bark"))
+    office.wait(1.5)
+    first, ended, second = office.told
+    assert [first.phase, ended.phase, second.phase] == [Phase.ONSET, Phase.OFFSET, Phase.ONSET]
+    assert ended.id == first.id != second.id
+    office.wait(1.5)
+    assert office.told[-1].id == second.id
+    assert office.told[-1].phase is Phase.OFFSET
+
+
 def test_a_test_alert_works_while_disarmed(office: Office) -> None:
     """One tests the road, not the ear."""
     office.carry_out(SetArmed(armed=False))
