@@ -164,6 +164,11 @@ def states(watcher: Watcher, sound: str) -> list[str]:
     return [seen.payload for seen in watcher.seen if seen.topic == topic and not seen.retained]
 
 
+def latency_ms(watcher: Watcher) -> float:
+    """Of the first event: from the estimated beginning of the sound to the decision."""
+    return float(json.loads(watcher.wait_for("detector/nursery/event").payload)["latency_ms"])
+
+
 def told(watcher: Watcher, event_type: str) -> bool:
     """Whether such an event has come."""
     return event_type in event_types(watcher)
@@ -191,7 +196,7 @@ def test_from_the_sound_to_the_subscriber_and_a_clean_end(
             room.play(recordings / clip)
             watcher.wait_for(f"detector/nursery/sound/{sound}/state", "OFF")
             until(partial(told, watcher, f"{sound}_ended"), f"{sound}_ended")
-            print(sound, event_types(watcher))
+            print(sound, event_types(watcher), "latency", latency_ms(watcher), "ms")
             assert states(watcher, sound)[0] == "ON"
             assert event_types(watcher)[0] == sound
             others = set(CLIPS) - {sound}
