@@ -10,7 +10,8 @@ from detector.alerts.homeassistant import DeviceInfo
 from detector.alerts.mqtt_sink import MqttSink
 from detector.config import MqttConfig
 from detector.core.events import Command
-from tests.alerts.tools import SOUNDS, Broker, Cable, FakeClock, Watcher, running
+from tests.alerts.tools import SOUNDS, Broker, Cable, Watcher, running
+from tests.clocks import HandClock
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def make_sink(commands: list[Command]) -> Iterator[MakeSink]:
             "sounds": SOUNDS,
             "device": DeviceInfo(software="1.2.3"),
             "on_command": lambda command, _by: commands.append(command),
-            "clock": FakeClock(),
+            "clock": HandClock(1000.0),
             "birth_delay_s": lambda: 0.0,
             "retry_delays_s": (0.05,),
             "environ": {},

@@ -7,7 +7,8 @@ import pytest
 from detector.alerts.broker_check import check_broker
 from detector.config import MqttConfig
 from detector.core.errors import MqttError
-from tests.alerts.tools import Broker, FakeClock, free_port, running
+from tests.alerts.tools import Broker, free_port, running
+from tests.clocks import HandClock
 
 pytestmark = pytest.mark.system
 
@@ -20,7 +21,7 @@ acl_file {folder}/acl
 def test_a_message_that_comes_back_proves_writing_and_reading(broker: Broker) -> None:
     """With nothing denied."""
     config = MqttConfig(host="127.0.0.1", port=broker.port)
-    result = check_broker(config, node="nursery", clock=FakeClock(), environ={})
+    result = check_broker(config, node="nursery", clock=HandClock(1000.0), environ={})
     assert result.round_trip_ms is not None
     assert result.denied == ()
 
@@ -37,7 +38,7 @@ def test_what_the_access_rules_deny_is_named(tmp_path: Path, rules: str, denied:
     (tmp_path / "acl").write_text(rules + "\n")
     with running(Broker(tmp_path, ACCESS.format(folder=tmp_path))) as strict:
         config = MqttConfig(host="127.0.0.1", port=strict.port)
-        result = check_broker(config, node="nursery", clock=FakeClock(), environ={})
+        result = check_broker(config, node="nursery", clock=HandClock(1000.0), environ={})
     assert result.denied == (denied,)
 
 
@@ -45,4 +46,4 @@ def test_a_broker_that_is_not_there_is_one_clear_line() -> None:
     """With its address."""
     config = MqttConfig(host="127.0.0.1", port=free_port())
     with pytest.raises(MqttError, match=rf"127\.0\.0\.1:{config.port}"):
-        check_broker(config, node="nursery", clock=FakeClock(), environ={})
+        check_broker(config, node="nursery", clock=HandClock(1000.0), environ={})

@@ -14,7 +14,8 @@ from detector.alerts.sinks import Delivery, DeniedError
 from detector.config import TlsConfig
 from detector.core.errors import MqttError
 from tests.alerts.conftest import MakeSink
-from tests.alerts.tools import PATIENCE_S, SOUNDS, Broker, FakeClock, Watcher, onset, running, until
+from tests.alerts.tools import PATIENCE_S, SOUNDS, Broker, Watcher, onset, running, until
+from tests.clocks import HandClock
 
 pytestmark = pytest.mark.system
 
@@ -162,7 +163,7 @@ def test_a_denied_event_is_counted_told_once_and_not_tried_for_ever(
     until(lambda: sink.ready, "the connection")
     receipt = sink.deliver(Delivery(onset()))
     assert isinstance(receipt.exception(PATIENCE_S), DeniedError)
-    outbox = Outbox([sink], FakeClock(), late_after_s=120.0)
+    outbox = Outbox([sink], HandClock(1000.0), late_after_s=120.0)
     outbox.start()
     outbox.put(onset())
     assert outbox.flush(PATIENCE_S)

@@ -12,7 +12,8 @@ from detector.alerts.messages import OFFLINE, ONLINE, Message
 from detector.alerts.mqtt import Handlers
 from detector.config import MqttConfig, TlsConfig
 from tests.alerts.conftest import MakeSink
-from tests.alerts.tools import PATIENCE_S, Broker, Cable, FakeClock, Watcher, free_port, until
+from tests.alerts.tools import PATIENCE_S, Broker, Cable, Watcher, free_port, until
+from tests.clocks import HandClock
 
 pytestmark = pytest.mark.system
 
@@ -78,7 +79,7 @@ def test_stopping_while_the_broker_is_away_ends_the_attempts(make_sink: MakeSink
     assert not our_threads()
 
 
-class StoppingClock(FakeClock):
+class StoppingClock(HandClock):
     """Calls a stop when it is first asked, which is as soon as the broker has let us in."""
 
     stop: Callable[[], None] | None = None
@@ -124,7 +125,7 @@ def test_stopping_during_the_announcement_says_offline_after_it(
         client_id="detector-nursery",
         will=Message("will", ""),
         handlers=Handlers(announce, lambda *_: None),
-        clock=FakeClock(),
+        clock=HandClock(1000.0),
         environ={},
     )
     stopping = threading.Thread(target=lambda: connection.stop(offline))

@@ -10,17 +10,8 @@ from detector.alerts.outbox import Outbox
 from detector.alerts.pending import NotConnectedError
 from detector.alerts.sinks import Delivery
 from tests.alerts.conftest import MakeSink
-from tests.alerts.tools import (
-    PATIENCE_S,
-    Broker,
-    Cable,
-    FakeClock,
-    Watcher,
-    free_port,
-    offset,
-    onset,
-    until,
-)
+from tests.alerts.tools import PATIENCE_S, Broker, Cable, Watcher, free_port, offset, onset, until
+from tests.clocks import HandClock
 
 pytestmark = pytest.mark.system
 
@@ -106,7 +97,7 @@ def test_what_was_under_way_fails_and_is_not_sent_again_behind_our_back(
 def test_events_outlive_a_broker_that_is_away(broker: Broker, make_sink: MakeSink) -> None:
     """In order; the old ones on the backlog; and the last word on the sound is true."""
     broker.stop()
-    clock = FakeClock()
+    clock = HandClock(1000.0)
     sink = make_sink(broker.port)
     outbox = Outbox([sink], clock, late_after_s=120.0)
     sink.start()
@@ -135,7 +126,7 @@ def test_an_event_unacknowledged_when_the_connection_broke_is_told_again(
 ) -> None:
     """Once more than needed rather than never; the id tells that it is the same."""
     sink = make_sink(cable.port)
-    outbox = Outbox([sink], FakeClock(), late_after_s=120.0)
+    outbox = Outbox([sink], HandClock(1000.0), late_after_s=120.0)
     sink.start()
     outbox.start()
     until(lambda: sink.ready, "the connection")

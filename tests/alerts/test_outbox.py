@@ -13,7 +13,8 @@ from detector.alerts.outbox import Outbox
 from detector.alerts.sinks import Delivery, Receipt, UndeliverableError, delivered, failed
 from detector.core.errors import MqttError
 from detector.core.events import Event
-from tests.alerts.tools import PATIENCE_S, FakeClock, onset, until
+from tests.alerts.tools import PATIENCE_S, onset, until
+from tests.clocks import HandClock
 
 
 class FakeSink:
@@ -54,9 +55,9 @@ class FakeSink:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
+def clock() -> HandClock:
     """A clock that stands."""
-    return FakeClock()
+    return HandClock(1000.0)
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def sink() -> FakeSink:
 
 
 @pytest.fixture
-def outbox(sink: FakeSink, clock: FakeClock) -> Iterator[Outbox]:
+def outbox(sink: FakeSink, clock: HandClock) -> Iterator[Outbox]:
     """A running outbox before that sink."""
     made = Outbox([sink], clock, late_after_s=120.0, capacity=3)
     made.start()
@@ -74,7 +75,7 @@ def outbox(sink: FakeSink, clock: FakeClock) -> Iterator[Outbox]:
     made.stop()
 
 
-def test_events_reach_every_sink_in_order(clock: FakeClock) -> None:
+def test_events_reach_every_sink_in_order(clock: HandClock) -> None:
     """One that is not ready delays no other."""
     first, second, away = FakeSink(), FakeSink(), FakeSink()
     away.ready = False
@@ -158,7 +159,7 @@ def test_a_sinks_defect_costs_one_event_and_not_the_thread(
     ],
 )
 def test_age_decides_what_is_late_and_what_is_history(
-    outbox: Outbox, sink: FakeSink, clock: FakeClock, age_s: float, fate: str
+    outbox: Outbox, sink: FakeSink, clock: HandClock, age_s: float, fate: str
 ) -> None:
     """On the monotonic clock; an event of the future has no age."""
     outbox.put(onset(decided_monotonic_s=clock.now_s - age_s))
@@ -169,7 +170,7 @@ def test_age_decides_what_is_late_and_what_is_history(
 
 
 def test_age_is_that_of_the_delivery_not_of_the_decision(
-    outbox: Outbox, sink: FakeSink, clock: FakeClock
+    outbox: Outbox, sink: FakeSink, clock: HandClock
 ) -> None:
     """An event that waited for the broker has aged."""
     sink.ready = False
@@ -202,13 +203,13 @@ def test_flushing_does_not_wait_for_a_sink_that_is_away(outbox: Outbox, sink: Fa
     assert not outbox.flush(3600.0)
 
 
-def test_the_loop_turns_also_when_there_is_nothing_to_do(outbox: Outbox, clock: FakeClock) -> None:
+def test_the_loop_turns_also_when_there_is_nothing_to_do(outbox: Outbox, clock: HandClock) -> None:
     """The watchdog looks at it."""
     clock.now_s += 50.0
     until(lambda: outbox.last_turn_s == clock.now_s, "a turn")
 
 
-def test_starting_and_stopping_twice_is_once(sink: FakeSink, clock: FakeClock) -> None:
+def test_starting_and_stopping_twice_is_once(sink: FakeSink, clock: HandClock) -> None:
     """And what waits is still there after a new start."""
     outbox = Outbox([sink], clock, late_after_s=120.0)
     outbox.stop()
@@ -240,7 +241,7 @@ class FullPipe(io.StringIO):
 
 
 def test_a_full_pipe_that_nobody_reads_is_left_behind_and_said(
-    clock: FakeClock, caplog: pytest.LogCaptureFixture
+    clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A stop does not wait for it; nor does the thread that it left disturb a new start."""
     pipe = FullPipe()

@@ -53,27 +53,6 @@ DETECTION = Detection(
 )
 
 
-class FakeClock:
-    """Stands still until told."""
-
-    boot_id = "boot"
-
-    def __init__(self, now_s: float = 1000.0) -> None:
-        self.now_s = now_s
-
-    def monotonic(self) -> float:
-        """Seconds, as set."""
-        return self.now_s
-
-    def wall(self) -> datetime:
-        """Always the same."""
-        return ONSET
-
-    def synchronised(self) -> bool | None:
-        """Always right."""
-        return True
-
-
 def onset(sound: str | None = "baby_cry", number: int = 1, **changes: Any) -> Event:
     """A sound that begins."""
     values: dict[str, Any] = {

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.audio.tools import ManualClock, Room
+from tests.audio.tools import Room
+from tests.clocks import HandClock
 
 
 @pytest.fixture
-def clock() -> ManualClock:
+def clock() -> HandClock:
     """A clock that is moved by hand."""
-    return ManualClock()
+    return HandClock()
 
 
 @pytest.fixture

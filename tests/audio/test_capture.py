@@ -8,7 +8,8 @@ import pytest
 
 from detector.audio.capture import Capture, Captured
 from detector.core.audio import Samples
-from tests.audio.tools import ManualClock, noise
+from tests.audio.tools import noise
+from tests.clocks import HandClock
 
 
 def call(capture: Capture, samples: Samples, *, overflow: bool = False) -> None:
@@ -29,12 +30,12 @@ def stereo(seed: int) -> Samples:
 
 
 @pytest.fixture
-def capture(clock: ManualClock) -> Capture:
+def capture(clock: HandClock) -> Capture:
     """Room for two blocks."""
     return Capture(slots=2, block_frames=100, channels=2, now=clock.monotonic)
 
 
-def test_a_block_is_copied_with_its_time_of_arrival(capture: Capture, clock: ManualClock) -> None:
+def test_a_block_is_copied_with_its_time_of_arrival(capture: Capture, clock: HandClock) -> None:
     """PortAudio uses its buffer again as soon as the callback returns, and we our slot."""
     buffer = stereo(1)
     call(capture, buffer)
@@ -78,7 +79,7 @@ def test_an_overflow_in_a_dropped_block_is_not_forgotten(capture: Capture) -> No
 
 @pytest.mark.parametrize("wrong", [np.zeros((200, 2), np.float32), np.zeros((100, 3), np.float32)])
 def test_an_exception_is_noted_and_costs_no_slot(
-    wrong: Samples, capture: Capture, clock: ManualClock
+    wrong: Samples, capture: Capture, clock: HandClock
 ) -> None:
     """However often it happens, good blocks still find room; it does not count as audio."""
     began_s = clock.now_s

@@ -19,7 +19,8 @@ from detector.audio.mixing import Format
 from detector.config.schema import AudioConfig
 from detector.core.errors import AudioError
 from tests.audio.fake_sound import FakeDevice, FakePortAudioError, FakeSoundSystem
-from tests.audio.tools import ManualClock, noise
+from tests.audio.tools import noise
+from tests.clocks import HandClock
 
 USB = FakeDevice("USB Audio: - (hw:1,0)", channels=1, rates_hz=(44_100, 48_000))
 ARRAY = FakeDevice("ReSpeaker: 4 Mic Array (hw:2,0)", channels=4, rates_hz=(16_000,))
@@ -162,7 +163,7 @@ def test_devices_are_listed_with_the_rates_they_accept(system: FakeSoundSystem) 
     }
 
 
-def test_the_check_tells_what_was_opened_and_how_loud_it_is(clock: ManualClock) -> None:
+def test_the_check_tells_what_was_opened_and_how_loud_it_is(clock: HandClock) -> None:
     """One line for the doctor."""
     system = FakeSoundSystem([USB])
     said: list[Checked] = []
@@ -183,7 +184,7 @@ def test_the_check_tells_what_was_opened_and_how_loud_it_is(clock: ManualClock) 
     assert stream.closed
 
 
-def test_the_check_says_why_a_device_cannot_be_opened(clock: ManualClock) -> None:
+def test_the_check_says_why_a_device_cannot_be_opened(clock: HandClock) -> None:
     """The same line as in the log."""
     with pytest.raises(AudioError, match="device blue is not there; there is USB"):
         open_check(AudioConfig(device="blue"), clock=clock, load=lambda: FakeSoundSystem([USB]))
@@ -192,7 +193,7 @@ def test_the_check_says_why_a_device_cannot_be_opened(clock: ManualClock) -> Non
 HASTY = Patience(open_s=0.1, close_s=0.1, list_s=0.1)
 
 
-def test_the_check_does_not_wait_for_a_device_that_hangs(clock: ManualClock) -> None:
+def test_the_check_does_not_wait_for_a_device_that_hangs(clock: HandClock) -> None:
     """As with a stopped sound server."""
     system = FakeSoundSystem([USB])
     system.may_open.clear()

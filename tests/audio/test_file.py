@@ -12,19 +12,11 @@ import soundfile
 from detector.audio.file import FileSource
 from detector.core.audio import Block, End, Samples
 from detector.core.errors import AudioError
-from tests.audio.tools import (
-    ManualClock,
-    free_megabytes_used,
-    hear,
-    items,
-    level_db,
-    noise,
-    strongest_hz,
-    tone,
-)
+from tests.audio.tools import free_megabytes_used, hear, items, level_db, noise, strongest_hz, tone
+from tests.clocks import HandClock
 
 
-def source_of(path: Path, clock: ManualClock, channel: int | None = None) -> FileSource:
+def source_of(path: Path, clock: HandClock, channel: int | None = None) -> FileSource:
     """As fast as it is read."""
     return FileSource(path, realtime=False, channel=channel or "mix", clock=clock)
 
@@ -45,7 +37,7 @@ def cut(path: Path, share: float) -> Path:
     return shorter
 
 
-def failure(path: Path, clock: ManualClock) -> str:
+def failure(path: Path, clock: HandClock) -> str:
     """The one line that starting to hear a bad file gives."""
     with pytest.raises(AudioError) as caught:
         source_of(path, clock).start()
@@ -58,7 +50,7 @@ def failure(path: Path, clock: ManualClock) -> str:
 @pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "mp3"])
 @pytest.mark.parametrize("rate_hz", [16_000, 44_100])
 def test_a_tone_is_heard_from_each_format(
-    kind: str, rate_hz: int, tmp_path: Path, clock: ManualClock
+    kind: str, rate_hz: int, tmp_path: Path, clock: HandClock
 ) -> None:
     """Frequency, level and length are those that were written."""
     path = written(tmp_path / f"a.{kind}", tone(1000, 3.0, rate_hz=rate_hz), rate_hz)
@@ -70,14 +62,14 @@ def test_a_tone_is_heard_from_each_format(
     assert level_db(heard[4000:-4000]) == pytest.approx(-9.03, abs=0.3)
 
 
-def test_16_khz_is_heard_sample_for_sample(tmp_path: Path, clock: ManualClock) -> None:
+def test_16_khz_is_heard_sample_for_sample(tmp_path: Path, clock: HandClock) -> None:
     """Blocks put together are the file."""
     samples = noise(3.21)
     path = written(tmp_path / "a.wav", samples, 16_000, "FLOAT")
     assert np.array_equal(hear(source_of(path, clock)), samples)
 
 
-def test_a_channel_can_be_chosen(tmp_path: Path, clock: ManualClock) -> None:
+def test_a_channel_can_be_chosen(tmp_path: Path, clock: HandClock) -> None:
     """Left and right are 1 and 2."""
     both = np.stack([tone(500, 1.0), tone(2000, 1.0)], axis=1)
     path = written(tmp_path / "a.wav", both, 16_000)
@@ -87,7 +79,7 @@ def test_a_channel_can_be_chosen(tmp_path: Path, clock: ManualClock) -> None:
         source_of(path, clock, 3).start()
 
 
-def test_in_real_time_it_takes_its_time(tmp_path: Path, clock: ManualClock) -> None:
+def test_in_real_time_it_takes_its_time(tmp_path: Path, clock: HandClock) -> None:
     """Two seconds of file move the clock by two seconds."""
     path = written(tmp_path / "a.wav", tone(440, 2.0, rate_hz=44_100))
     source = FileSource(path, realtime=True, channel="mix", clock=clock, sleep=clock.advance)
@@ -101,7 +93,7 @@ def test_in_real_time_it_takes_its_time(tmp_path: Path, clock: ManualClock) -> N
     assert clock.now_s - began_s == pytest.approx(2.0, abs=0.11)
 
 
-def test_samples_that_are_not_numbers_are_silence(tmp_path: Path, clock: ManualClock) -> None:
+def test_samples_that_are_not_numbers_are_silence(tmp_path: Path, clock: HandClock) -> None:
     """A float WAV may hold anything."""
     samples = tone(440, 1.0)
     samples[100:200] = np.nan
@@ -113,7 +105,7 @@ def test_samples_that_are_not_numbers_are_silence(tmp_path: Path, clock: ManualC
     assert not heard[300]
 
 
-def test_a_file_may_be_removed_while_it_plays(tmp_path: Path, clock: ManualClock) -> None:
+def test_a_file_may_be_removed_while_it_plays(tmp_path: Path, clock: HandClock) -> None:
     """What is open can be heard to its end."""
     path = written(tmp_path / "a.mp3", tone(440, 2.0), 16_000)
     source = source_of(path, clock)
@@ -124,7 +116,7 @@ def test_a_file_may_be_removed_while_it_plays(tmp_path: Path, clock: ManualClock
 
 @pytest.mark.parametrize("seconds", [0.0, 1.0])
 def test_a_file_that_is_refused_is_not_left_open(
-    seconds: float, tmp_path: Path, clock: ManualClock
+    seconds: float, tmp_path: Path, clock: HandClock
 ) -> None:
     """Whoever tries again and again must not run out of descriptors."""
     path = written(tmp_path / "a.wav", tone(440, seconds), 16_000)
@@ -137,38 +129,38 @@ def test_a_file_that_is_refused_is_not_left_open(
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_a_missing_file_is_named(tmp_path: Path, clock: ManualClock) -> None:
+def test_a_missing_file_is_named(tmp_path: Path, clock: HandClock) -> None:
     """The operating system's own words."""
     assert failure(tmp_path / "nope.wav", clock).endswith(
         "cannot be opened: No such file or directory"
     )
 
 
-def test_a_directory_is_no_file(tmp_path: Path, clock: ManualClock) -> None:
+def test_a_directory_is_no_file(tmp_path: Path, clock: HandClock) -> None:
     """A slip in the configuration."""
     assert "is a directory" in failure(tmp_path, clock)
 
 
-def test_a_pipe_is_no_file(tmp_path: Path, clock: ManualClock) -> None:
+def test_a_pipe_is_no_file(tmp_path: Path, clock: HandClock) -> None:
     """It must not wait for a writer that never comes."""
     os.mkfifo(tmp_path / "pipe.wav")
     assert "source: stdin" in failure(tmp_path / "pipe.wav", clock)
 
 
-def test_an_empty_file_is_called_empty(tmp_path: Path, clock: ManualClock) -> None:
+def test_an_empty_file_is_called_empty(tmp_path: Path, clock: HandClock) -> None:
     """0 bytes."""
     (tmp_path / "a.wav").touch()
     assert "is empty: 0 bytes" in failure(tmp_path / "a.wav", clock)
 
 
-def test_a_header_without_samples_holds_no_audio(tmp_path: Path, clock: ManualClock) -> None:
+def test_a_header_without_samples_holds_no_audio(tmp_path: Path, clock: HandClock) -> None:
     """What a recorder leaves that was killed at once."""
     path = written(tmp_path / "a.wav", np.zeros(0, np.float32))
     assert "holds no audio" in failure(path, clock)
 
 
 @pytest.mark.parametrize("content", [b"hello, this is text\n" * 99, bytes(5000), b"RIFF", b"fLaC"])
-def test_what_is_no_audio_is_called_so(content: bytes, tmp_path: Path, clock: ManualClock) -> None:
+def test_what_is_no_audio_is_called_so(content: bytes, tmp_path: Path, clock: HandClock) -> None:
     """A text file, zeros, and headers that break off, each named .wav."""
     path = tmp_path / "a.wav"
     path.write_bytes(content)
@@ -186,7 +178,7 @@ def nobody() -> Iterator[None]:
 
 
 def test_a_file_that_may_not_be_read_says_so(
-    tmp_path: Path, clock: ManualClock, nobody: None
+    tmp_path: Path, clock: HandClock, nobody: None
 ) -> None:
     """Permission is not confused with absence."""
     path = tmp_path / "a.wav"
@@ -204,7 +196,7 @@ def until_damage(source: FileSource) -> Iterator[Block]:
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "mp3"])
 def test_a_truncated_file_is_heard_as_far_as_it_goes_and_then_refused(
-    kind: str, tmp_path: Path, clock: ManualClock
+    kind: str, tmp_path: Path, clock: HandClock
 ) -> None:
     """All that could be decoded comes first; the error says how far that was."""
     sound = np.tile(noise(1.0, amplitude=0.05), 6)
@@ -220,7 +212,7 @@ def test_a_truncated_file_is_heard_as_far_as_it_goes_and_then_refused(
 @pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "mp3"])
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.1, 0.3, 0.7, 0.95])
 def test_wherever_a_file_breaks_off_there_is_an_error_or_an_end(
-    kind: str, share: float, tmp_path: Path, clock: ManualClock
+    kind: str, share: float, tmp_path: Path, clock: HandClock
 ) -> None:
     """No traceback, whatever is left of it."""
     source = source_of(cut(written(tmp_path / f"a.{kind}", noise(6.0), 16_000), share), clock)
@@ -239,7 +231,7 @@ def test_wherever_a_file_breaks_off_there_is_an_error_or_an_end(
 @pytest.mark.parametrize("position", [0.2, 0.5, 0.9])
 @pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "mp3"])
 def test_garbage_in_the_middle_gives_finite_audio_or_an_error(
-    kind: str, position: float, tmp_path: Path, clock: ManualClock
+    kind: str, position: float, tmp_path: Path, clock: HandClock
 ) -> None:
     """A worn SD card."""
     path = written(tmp_path / f"a.{kind}", noise(4.0), 16_000)
@@ -275,7 +267,7 @@ def streamed_wav(path: Path) -> Path:
     return streamed
 
 
-def test_a_file_that_was_streamed_is_heard_to_its_end(tmp_path: Path, clock: ManualClock) -> None:
+def test_a_file_that_was_streamed_is_heard_to_its_end(tmp_path: Path, clock: HandClock) -> None:
     """Not knowing its own length is no damage, and no sample is lost for it."""
     samples = noise(2.5)
     for streamed in (
@@ -289,7 +281,7 @@ def test_a_file_that_was_streamed_is_heard_to_its_end(tmp_path: Path, clock: Man
         assert source.duration_s == pytest.approx(2.5)
 
 
-def test_hours_need_no_more_memory_than_seconds(tmp_path: Path, clock: ManualClock) -> None:
+def test_hours_need_no_more_memory_than_seconds(tmp_path: Path, clock: HandClock) -> None:
     """One hour of 48 kHz, 346 MB once decoded, block by block."""
     path = tmp_path / "long.flac"
     with soundfile.SoundFile(path, "w", 48_000, 1) as file:
@@ -305,7 +297,7 @@ def test_hours_need_no_more_memory_than_seconds(tmp_path: Path, clock: ManualClo
     assert free_megabytes_used() - before < 50
 
 
-def test_stopping_while_it_is_read_is_safe(tmp_path: Path, clock: ManualClock) -> None:
+def test_stopping_while_it_is_read_is_safe(tmp_path: Path, clock: HandClock) -> None:
     """The decoder is closed once, and the reader gets the end."""
     source = source_of(written(tmp_path / "a.wav", noise(5.0), 16_000), clock)
     assert not source.status.available

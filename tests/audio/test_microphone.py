@@ -14,7 +14,8 @@ from detector.config.schema import AudioConfig
 from detector.core.audio import SAMPLE_RATE_HZ, Block, End, Gap, GapCause
 from detector.core.errors import AudioError
 from tests.audio.fake_sound import FakeDevice, FakeSoundSystem, FakeStream
-from tests.audio.tools import ManualClock, strongest_hz, tone
+from tests.audio.tools import strongest_hz, tone
+from tests.clocks import HandClock
 
 MIC = FakeDevice("USB Audio: - (hw:1,0)", channels=1)
 IMPATIENT = Patience(stall_s=5.0, open_s=0.5, close_s=0.5, poll_s=0.01, retry_s=(0.01, 0.02))
@@ -29,7 +30,7 @@ def system() -> FakeSoundSystem:
 
 
 @pytest.fixture
-def make(system: FakeSoundSystem, clock: ManualClock) -> Iterator[Make]:
+def make(system: FakeSoundSystem, clock: HandClock) -> Iterator[Make]:
     """Makes sources that are stopped after the test."""
     made: list[MicrophoneSource] = []
 
@@ -53,7 +54,7 @@ def make(system: FakeSoundSystem, clock: ManualClock) -> Iterator[Make]:
         source.stop()
 
 
-def deliver(stream: FakeStream, clock: ManualClock, seconds: float = 0.1) -> None:
+def deliver(stream: FakeStream, clock: HandClock, seconds: float = 0.1) -> None:
     """A callback with a tone, of the length that was asked for, when it is due."""
     clock.advance(seconds)
     stream.deliver(tone(1000, seconds, rate_hz=stream.settings["samplerate"]))
@@ -77,7 +78,7 @@ def until_described(source: MicrophoneSource, text: str) -> None:
 
 
 def test_what_the_microphone_hears_comes_out(
-    make: Make, system: FakeSoundSystem, clock: ManualClock
+    make: Make, system: FakeSoundSystem, clock: HandClock
 ) -> None:
     """Samples, time and place; and the stream is opened as it was configured."""
     source = make()
@@ -96,7 +97,7 @@ def test_what_the_microphone_hears_comes_out(
 
 
 def test_a_card_that_insists_on_44_1_khz_stereo_is_heard_at_16_khz_mono(
-    make: Make, clock: ManualClock
+    make: Make, clock: HandClock
 ) -> None:
     """Mixed and resampled before the ring."""
     card = FakeDevice("USB", channels=2, rates_hz=(44_100,), accepts=lambda count: count == 2)
@@ -117,7 +118,7 @@ def test_a_card_that_insists_on_44_1_khz_stereo_is_heard_at_16_khz_mono(
 
 
 def test_a_missing_device_is_a_state_and_is_heard_once_it_is_there(
-    make: Make, clock: ManualClock, caplog: pytest.LogCaptureFixture
+    make: Make, clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Start raises nothing; the log says it once however often it is tried."""
     system = FakeSoundSystem([])
@@ -138,7 +139,7 @@ def test_a_missing_device_is_a_state_and_is_heard_once_it_is_there(
 
 
 def test_an_unplugged_microphone_is_lost_and_found_with_a_gap_of_its_absence(
-    make: Make, system: FakeSoundSystem, clock: ManualClock
+    make: Make, system: FakeSoundSystem, clock: HandClock
 ) -> None:
     """Raw devices give no error when they are pulled out: the callbacks just end."""
     source = make()
@@ -166,7 +167,7 @@ def test_an_unplugged_microphone_is_lost_and_found_with_a_gap_of_its_absence(
 
 
 def test_a_stream_that_ends_by_itself_is_opened_anew(
-    make: Make, system: FakeSoundSystem, clock: ManualClock, caplog: pytest.LogCaptureFixture
+    make: Make, system: FakeSoundSystem, clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As when a sound server dies."""
     source = make()
@@ -184,7 +185,7 @@ def test_a_stream_that_ends_by_itself_is_opened_anew(
 
 
 def test_a_device_that_opens_but_stays_mute_is_not_called_available(
-    make: Make, system: FakeSoundSystem, clock: ManualClock
+    make: Make, system: FakeSoundSystem, clock: HandClock
 ) -> None:
     """Opened is not heard; it is closed and tried anew."""
     source = make()
@@ -198,7 +199,7 @@ def test_a_device_that_opens_but_stays_mute_is_not_called_available(
 
 
 def test_a_device_that_falls_mute_is_opened_anew_and_stays_available(
-    make: Make, system: FakeSoundSystem, clock: ManualClock, caplog: pytest.LogCaptureFixture
+    make: Make, system: FakeSoundSystem, clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is there: whether it is stalled is told by who counts 10 s without a block."""
     source = make()
@@ -222,7 +223,7 @@ def test_a_device_that_falls_mute_is_opened_anew_and_stays_available(
 
 
 def test_a_device_whose_callbacks_all_fail_is_lost_and_says_why(
-    make: Make, system: FakeSoundSystem, clock: ManualClock
+    make: Make, system: FakeSoundSystem, clock: HandClock
 ) -> None:
     """They come, but they bring nothing."""
     source = make()
@@ -235,7 +236,7 @@ def test_a_device_whose_callbacks_all_fail_is_lost_and_says_why(
 
 
 def test_lost_input_is_a_gap_and_is_counted(
-    make: Make, system: FakeSoundSystem, clock: ManualClock
+    make: Make, system: FakeSoundSystem, clock: HandClock
 ) -> None:
     """PortAudio's overflow flag: half a second is missing."""
     source = make()
@@ -254,7 +255,7 @@ def test_lost_input_is_a_gap_and_is_counted(
 
 
 def test_an_exception_in_the_callback_does_not_end_the_stream_and_its_audio_is_a_gap(
-    make: Make, system: FakeSoundSystem, clock: ManualClock
+    make: Make, system: FakeSoundSystem, clock: HandClock
 ) -> None:
     """PortAudio would end the stream and tell nobody."""
     source = make()
@@ -269,7 +270,7 @@ def test_an_exception_in_the_callback_does_not_end_the_stream_and_its_audio_is_a
 
 @pytest.mark.parametrize("failing", ["open", "start", "query"])
 def test_portaudio_that_fails_is_tried_again(
-    failing: str, make: Make, system: FakeSoundSystem, clock: ManualClock
+    failing: str, make: Make, system: FakeSoundSystem, clock: HandClock
 ) -> None:
     """Its words reach the status in one line."""
     system.failing.add(failing)
@@ -282,7 +283,7 @@ def test_portaudio_that_fails_is_tried_again(
 
 
 def test_portaudio_that_cannot_tell_of_a_stream_has_lost_it(
-    make: Make, system: FakeSoundSystem, clock: ManualClock, caplog: pytest.LogCaptureFixture
+    make: Make, system: FakeSoundSystem, clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """That is the sound system's fault, and no traceback of ours."""
     source = make()
@@ -298,7 +299,7 @@ def test_portaudio_that_cannot_tell_of_a_stream_has_lost_it(
 
 @pytest.mark.parametrize("failing", ["terminate", "initialise"])
 def test_portaudio_that_cannot_begin_anew_is_tried_again(
-    failing: str, make: Make, system: FakeSoundSystem, clock: ManualClock
+    failing: str, make: Make, system: FakeSoundSystem, clock: HandClock
 ) -> None:
     """Whatever fails on the way back, it goes on trying."""
     source = make()
@@ -314,7 +315,7 @@ def test_portaudio_that_cannot_begin_anew_is_tried_again(
 
 
 def test_a_defect_of_ours_does_not_end_the_hearing(
-    make: Make, system: FakeSoundSystem, clock: ManualClock, caplog: pytest.LogCaptureFixture
+    make: Make, system: FakeSoundSystem, clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is logged with its traceback, and hearing begins anew."""
     calls = iter([ZeroDivisionError("a defect")])
@@ -333,7 +334,7 @@ def test_a_defect_of_ours_does_not_end_the_hearing(
 
 
 def test_a_missing_portaudio_names_its_package_and_is_found_once_installed(
-    make: Make, system: FakeSoundSystem, clock: ManualClock
+    make: Make, system: FakeSoundSystem, clock: HandClock
 ) -> None:
     """No restart is needed after apt."""
     installed = threading.Event()
@@ -377,7 +378,7 @@ def test_a_sound_system_that_hangs_in_loading_ends_the_source(make: Make) -> Non
 
 
 def test_a_sound_system_that_hangs_in_closing_ends_the_source(
-    make: Make, system: FakeSoundSystem, clock: ManualClock, caplog: pytest.LogCaptureFixture
+    make: Make, system: FakeSoundSystem, clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Only a new process helps then, so the reader is told that it is over."""
     source = make()
@@ -393,7 +394,7 @@ def test_a_sound_system_that_hangs_in_closing_ends_the_source(
 
 
 def test_stopping_releases_the_device_and_ends_the_reading(
-    make: Make, system: FakeSoundSystem, clock: ManualClock
+    make: Make, system: FakeSoundSystem, clock: HandClock
 ) -> None:
     """What was heard is still handed over; start and stop twice do no harm."""
     source = make()

@@ -13,10 +13,10 @@ from detector.audio.microphone import MicrophoneSource
 from detector.audio.stdin import StreamSource
 from detector.config.schema import AudioConfig
 from detector.core.errors import AudioError
-from tests.audio.tools import ManualClock
+from tests.clocks import HandClock
 
 
-def test_each_kind_of_source_is_made(tmp_path: Path, clock: ManualClock) -> None:
+def test_each_kind_of_source_is_made(tmp_path: Path, clock: HandClock) -> None:
     """Nothing is opened before its start, so that a file may be missing yet."""
     for config, kind in (
         (AudioConfig(), MicrophoneSource),
@@ -30,13 +30,13 @@ def test_each_kind_of_source_is_made(tmp_path: Path, clock: ManualClock) -> None
         source.stop()
 
 
-def test_a_file_without_a_path_is_refused(clock: ManualClock) -> None:
+def test_a_file_without_a_path_is_refused(clock: HandClock) -> None:
     """The key is named."""
     with pytest.raises(AudioError, match="is file, but audio"):
         open_source(AudioConfig(source="file"), clock=clock, keep_samples=15_600)
 
 
-def test_a_long_window_makes_a_long_ring(clock: ManualClock) -> None:
+def test_a_long_window_makes_a_long_ring(clock: HandClock) -> None:
     """A recogniser may look at 30 s."""
     source = open_source(AudioConfig(), clock=clock, keep_samples=30 * 16_000)
     assert source.live

@@ -16,7 +16,8 @@ import pytest
 from detector.audio.stdin import StreamSource
 from detector.core.audio import Block, End
 from detector.core.errors import AudioError
-from tests.audio.tools import ManualClock, hear, strongest_hz, tone
+from tests.audio.tools import hear, strongest_hz, tone
+from tests.clocks import HandClock
 
 
 class Pipe:
@@ -58,13 +59,13 @@ def raw(samples: np.ndarray) -> bytes:
 
 
 def source_of(
-    stream: BinaryIO, clock: ManualClock, *, rate_hz: int = 16_000, channels: int = 1
+    stream: BinaryIO, clock: HandClock, *, rate_hz: int = 16_000, channels: int = 1
 ) -> StreamSource:
     """A source with the channels mixed."""
     return StreamSource(stream, rate_hz=rate_hz, channels=channels, channel="mix", clock=clock)
 
 
-def test_what_is_piped_in_is_heard(pipe: Pipe, clock: ManualClock) -> None:
+def test_what_is_piped_in_is_heard(pipe: Pipe, clock: HandClock) -> None:
     """More than a pipe holds, so that both sides have to wait for each other."""
     sound = tone(1000, 8.0)
     writer = threading.Thread(target=lambda: (pipe.writing.write(raw(sound)), pipe.writing.close()))
@@ -75,9 +76,7 @@ def test_what_is_piped_in_is_heard(pipe: Pipe, clock: ManualClock) -> None:
     assert np.max(np.abs(heard - sound)) < 1e-3
 
 
-def test_other_rates_and_channels_are_brought_to_16_khz_mono(
-    pipe: Pipe, clock: ManualClock
-) -> None:
+def test_other_rates_and_channels_are_brought_to_16_khz_mono(pipe: Pipe, clock: HandClock) -> None:
     """44.1 kHz stereo, interleaved."""
     sound = tone(1000, 0.3, rate_hz=44_100)
     pipe.writing.write(raw(np.stack([sound, sound], axis=1)))
@@ -87,7 +86,7 @@ def test_other_rates_and_channels_are_brought_to_16_khz_mono(
     assert strongest_hz(heard) == pytest.approx(1000, abs=5)
 
 
-def test_a_pause_is_none_and_loses_nothing(pipe: Pipe, clock: ManualClock) -> None:
+def test_a_pause_is_none_and_loses_nothing(pipe: Pipe, clock: HandClock) -> None:
     """The reader gets its thread back, and goes on where it was."""
     source = source_of(pipe.reading, clock)
     source.start()
@@ -100,7 +99,7 @@ def test_a_pause_is_none_and_loses_nothing(pipe: Pipe, clock: ManualClock) -> No
     assert source.read(0.01) is None
 
 
-def test_a_sample_in_two_pieces_is_one_sample(pipe: Pipe, clock: ManualClock) -> None:
+def test_a_sample_in_two_pieces_is_one_sample(pipe: Pipe, clock: HandClock) -> None:
     """A pipe knows nothing of samples."""
     source = source_of(pipe.reading, clock, channels=2)
     source.start()
@@ -113,7 +112,7 @@ def test_a_sample_in_two_pieces_is_one_sample(pipe: Pipe, clock: ManualClock) ->
 
 
 def test_odd_bytes_at_the_end_are_dropped_and_said_once(
-    pipe: Pipe, clock: ManualClock, caplog: pytest.LogCaptureFixture
+    pipe: Pipe, clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The last sample of a killed recorder may be cut in two."""
     pipe.writing.write(raw(tone(440, 0.1)) + b"\x01")
@@ -129,7 +128,7 @@ def test_odd_bytes_at_the_end_are_dropped_and_said_once(
 
 @pytest.mark.parametrize("content", [b"", b"\x01"])
 def test_an_input_without_audio_is_an_error_that_tells_the_remedy(
-    content: bytes, pipe: Pipe, clock: ManualClock
+    content: bytes, pipe: Pipe, clock: HandClock
 ) -> None:
     """The recorder before the pipe has failed; its user should look there."""
     pipe.writing.write(content)
@@ -142,7 +141,7 @@ def test_an_input_without_audio_is_an_error_that_tells_the_remedy(
         source.read(1.0)
 
 
-def test_an_input_that_cannot_be_read_is_one_line(tmp_path: Path, clock: ManualClock) -> None:
+def test_an_input_that_cannot_be_read_is_one_line(tmp_path: Path, clock: HandClock) -> None:
     """A folder, or a file opened for writing only, as ``detector --stdin 0>file`` gives it."""
     for path, flags, reason in (
         (tmp_path, os.O_RDONLY, "Is a directory"),
@@ -157,7 +156,7 @@ def test_an_input_that_cannot_be_read_is_one_line(tmp_path: Path, clock: ManualC
         os.close(descriptor)
 
 
-def test_a_terminal_is_refused_at_once(clock: ManualClock) -> None:
+def test_a_terminal_is_refused_at_once(clock: HandClock) -> None:
     """Nobody types samples."""
     controller, terminal = pty.openpty()
     with os.fdopen(terminal, "rb") as stream, pytest.raises(AudioError, match="is a terminal"):
@@ -165,7 +164,7 @@ def test_a_terminal_is_refused_at_once(clock: ManualClock) -> None:
     os.close(controller)
 
 
-def test_a_file_can_be_redirected_in(tmp_path: Path, clock: ManualClock) -> None:
+def test_a_file_can_be_redirected_in(tmp_path: Path, clock: HandClock) -> None:
     """A file on standard input is no pipe, and never makes anybody wait."""
     path = tmp_path / "a.raw"
     path.write_bytes(raw(tone(440, 1.0)))
@@ -173,7 +172,7 @@ def test_a_file_can_be_redirected_in(tmp_path: Path, clock: ManualClock) -> None
         assert len(hear(source_of(stream, clock))) == 16_000
 
 
-def test_it_waits_for_its_reader(clock: ManualClock) -> None:
+def test_it_waits_for_its_reader(clock: HandClock) -> None:
     """Back-pressure: a recorder that is faster than the reader is stopped by the pipe."""
     script = "import sys; [sys.stdout.buffer.write(bytes(32000)) for _ in range(60)]"
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:

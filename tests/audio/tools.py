@@ -8,7 +8,6 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core.audio import SAMPLE_RATE_HZ, Block, End, Gap, Samples, Source
-
-
-class ManualClock:
-    """Stands still until it is advanced."""
-
-    boot_id = "this-boot"
-
-    def __init__(self, now_s: float = 100.0) -> None:
-        self.now_s = now_s
-
-    def monotonic(self) -> float:
-        """The time it was set to."""
-        return self.now_s
-
-    def wall(self) -> datetime:
-        """A fixed day, moved along with the monotonic time."""
-        return datetime.fromtimestamp(1_700_000_000 + self.now_s, UTC)
-
-    def synchronised(self) -> bool | None:
-        """Always."""
-        return True
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass; fits where a source wants to sleep."""
-        self.now_s += seconds
 
 
 def tone(

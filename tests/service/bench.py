@@ -20,7 +20,8 @@ from detector.service.build import build_pipeline
 from detector.service.outputs import Outputs
 from detector.service.pipeline import Pipeline
 from detector.service.worker import Worker
-from tests.service.fakes import HandClock, ToldRecogniser, second
+from tests.clocks import HandClock
+from tests.service.fakes import ToldRecogniser, second
 
 _Result = TypeVar("_Result")
 

@@ -1,36 +1,11 @@
 """Stand-ins that are injected: a clock that is moved by hand, and a recogniser that is told."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from detector.core.audio import Block, Gap
 from detector.core.recognition import LEVEL, SCORES, Observation, RecogniserSpec
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class HandClock:
-    """Stands still until it is moved; wall and monotonic time can part."""
-
-    boot_id = "boot"
-
-    def __init__(self) -> None:
-        self.now_s = 100.0
-        self.wall_offset = timedelta()
-
-    def monotonic(self) -> float:
-        """Seconds."""
-        return self.now_s
-
-    def wall(self) -> datetime:
-        """UTC: START is 100 s on the monotonic clock."""
-        return START + timedelta(seconds=self.now_s - 100.0) + self.wall_offset
-
-    def synchronised(self) -> bool | None:
-        """Yes."""
-        return True
 
 
 class ToldRecogniser:

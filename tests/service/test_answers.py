@@ -16,8 +16,9 @@ from detector.service.control import Answer
 from detector.service.monitor import ModelFacts
 from detector.service.parts import LoadedModel, Parts, Surroundings, snapshot_document
 from detector.service.pipeline import Snapshot
+from tests.clocks import HandClock
 from tests.service.bench import LABELS, YAML, Bench, configured
-from tests.service.fakes import HandClock, ToldRecogniser, second
+from tests.service.fakes import ToldRecogniser, second
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from detector.core.audio import MicState
 from detector.core.events import Command, SetArmed
 from detector.service.outputs import Outputs
 from tests.alerts.tools import Broker, Watcher, free_port, offset, onset, running, until
+from tests.clocks import HandClock
 from tests.service.bench import YAML, configured
-from tests.service.fakes import HandClock
 
 AT = "detector/nursery"
 

@@ -10,7 +10,8 @@ from detector.core.errors import ConfigError
 from detector.core.events import Event, EventKind, OffsetReason, Phase, Urgency
 from detector.service.build import build_listeners, build_pipeline
 from detector.service.pipeline import Pipeline, Snapshot
-from tests.service.fakes import START, HandClock, ToldRecogniser, second
+from tests.clocks import START, HandClock
+from tests.service.fakes import ToldRecogniser, second
 
 LABELS = ("Dog", "Bark", "Baby cry, infant cry", "Rain")
 YAML = """

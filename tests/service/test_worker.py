@@ -10,9 +10,9 @@ from detector.core.audio import Block, End, Gap, GapCause, MicState
 from detector.core.errors import AudioError
 from detector.core.events import OffsetReason, Phase
 from detector.service.pipeline import Pipeline
+from tests.clocks import HandClock
 from tests.service.bench import PATIENCE_S, YAML, Bench, HandSource, bark, configured
 from tests.service.conftest import MakeBench
-from tests.service.fakes import HandClock
 
 
 def phases(bench: Bench) -> list[tuple[str | None, Phase]]:
