@@ -11,11 +11,11 @@ import pytest
 from detector.alerts.messages import (
     Health,
     MqttHealth,
-    Topics,
     attributes_payload,
     event_types,
     level_payload,
 )
+from detector.alerts.topics import Topics
 from detector.cli import build_parser
 from detector.config.describe import walk
 from detector.config.sounds import shipped_sounds

@@ -9,13 +9,12 @@ from detector.alerts.messages import (
     ON,
     ONLINE,
     Health,
-    Message,
-    Topics,
     health_payload,
     number,
     sound_messages,
     to_json,
 )
+from detector.alerts.topics import Message, Topics
 from detector.config.schema import SoundConfig
 from detector.core.events import Event, EventKind, Phase
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from detector.alerts.commands import PING
 from detector.alerts.connection import MqttConnection
-from detector.alerts.messages import Message, Topics
-from detector.alerts.mqtt import Handlers, broker_address
+from detector.alerts.mqtt import Handlers, Received, broker_address
 from detector.alerts.sinks import DeniedError
+from detector.alerts.topics import Message, Topics
 from detector.config.schema import MqttConfig
 from detector.core.clock import Clock
 from detector.core.errors import MqttError
@@ -47,8 +47,8 @@ def check_broker(
         connection.subscribe(topic)
         connected.set()
 
-    def on_message(_topic: str, payload: bytes, _retained: bool) -> None:  # noqa: FBT001 - as called
-        if payload.decode(errors="replace") == ping.payload:
+    def on_message(message: Received) -> None:
+        if message.payload.decode(errors="replace") == ping.payload:
             returned.set()
 
     connection = MqttConnection(

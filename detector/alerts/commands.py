@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from detector.alerts.messages import OFF, ON, Topics, threshold_bounds
+from detector.alerts.messages import OFF, ON, threshold_bounds
+from detector.alerts.topics import Topics
 from detector.config.schema import SoundConfig
 from detector.core.errors import DetectorError
 from detector.core.events import Command, SetArmed, SetThreshold, TestAlert

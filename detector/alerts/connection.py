@@ -1,14 +1,12 @@
 """Keeps a connection to the broker: connects, watches, connects anew."""
 
 import logging
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from detector.alerts import broker_errors
 from detector.alerts.credentials import find_password
-from detector.alerts.messages import Message
 from detector.alerts.mqtt import (
     Handlers,
     Session,
@@ -17,6 +15,7 @@ from detector.alerts.mqtt import (
 )
 from detector.alerts.pending import NotConnectedError, PendingReceipts
 from detector.alerts.sinks import Receipt, failed
+from detector.alerts.topics import Message
 from detector.config.schema import MqttConfig
 from detector.core.clock import Clock
 from detector.core.errors import DetectorError
@@ -54,8 +53,8 @@ class MqttConnection:
         will: What the broker tells the others when we vanish.
         handlers: See there.
         clock: Tells how long a connection lasted.
-        retry_delays_s: Waits between attempts; the last one repeats.
         environ: Where systemd says that its credentials are.
+        retry_delays_s: Waits between attempts; the last one repeats.
     """
 
     def __init__(
@@ -66,8 +65,8 @@ class MqttConnection:
         will: Message,
         handlers: Handlers,
         clock: Clock,
+        environ: Mapping[str, str],
         retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
-        environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._config = config
         self._client_id = client_id
@@ -187,7 +186,7 @@ class MqttConnection:
         except (OSError, ValueError) as error:
             return broker_errors.connect_failure(error, broker_address(self._config))
         except Exception:  # noqa: BLE001 - a defect in one attempt must not end them all
-            _log.exception("Bug in the broker connection")
+            _log.exception("bug: the broker connection failed")
             return "a defect of ours; see the log"
         return session.error or "the connection ended"
 
@@ -201,7 +200,7 @@ class MqttConnection:
         self._handlers.on_connected()
         self._connections += 1
         self._last_error = None
-        _log.info("Connected to broker %s", broker_address(self._config))
+        _log.info("connected to broker %s", broker_address(self._config))
 
     def _on_denied(self, topic: str) -> None:
         with self._lock:
@@ -216,14 +215,14 @@ def _say(session: Session, farewell: Message) -> None:
     try:
         session.publish(farewell).result(FAREWELL_S)
     except TimeoutError:
-        _log.warning("The broker did not acknowledge our farewell within %g s", FAREWELL_S)
+        _log.warning("the broker did not acknowledge our farewell within %g s", FAREWELL_S)
     except DetectorError as error:
-        _log.warning("The broker did not acknowledge our farewell: %s", error)
+        _log.warning("the broker did not acknowledge our farewell: %s", error)
 
 
 def _join(thread: threading.Thread, timeout_s: float, *, answered: bool) -> None:
     thread.join(timeout_s)
     if thread.is_alive() and answered:
-        _log.error("Bug: thread %s did not end", thread.name)
+        _log.error("bug: thread %s did not end", thread.name)
     elif thread.is_alive():
-        _log.debug("Thread %s still waits for an answer; it ends by itself", thread.name)
+        _log.debug("thread %s still waits for an answer; it ends by itself", thread.name)

@@ -12,13 +12,12 @@ from typing import Any
 from detector.alerts.messages import (
     OFFLINE,
     ONLINE,
-    Message,
     Payload,
-    Topics,
     event_types,
     threshold_bounds,
     to_json,
 )
+from detector.alerts.topics import Message, Topics
 from detector.config.schema import NAME_PATTERN, SoundConfig
 from detector.core.audio import MicState
 
@@ -62,11 +61,6 @@ def device_id(node: str) -> str:
 def discovery_topic(prefix: str, node: str) -> str:
     """Where the discovery message goes."""
     return f"{prefix}/device/{device_id(node)}/config"
-
-
-def label_of(name: str, sound: SoundConfig) -> str:
-    """A sound's name for people."""
-    return sound.label or name.replace("_", " ").capitalize()
 
 
 def sound_key(name: str) -> str:
@@ -177,7 +171,7 @@ def _sound(topics: Topics, name: str, sound: SoundConfig) -> dict[str, Any]:
     """Always of class sound: smoke or carbon_monoxide would pose as a certified detector."""
     return {
         "p": "binary_sensor",
-        "name": label_of(name, sound),
+        "name": sound.label,
         "dev_cla": "sound",
         "ic": sound.icon,
         "stat_t": topics.sound_state(name),
@@ -189,7 +183,7 @@ def _threshold(topics: Topics, name: str, sound: SoundConfig) -> dict[str, Any]:
     low, high = threshold_bounds(sound)
     return {
         "p": "number",
-        "name": f"{label_of(name, sound)} threshold",
+        "name": f"{sound.label} threshold",
         "ent_cat": "config",
         "ic": "mdi:tune-vertical",
         "min": low,

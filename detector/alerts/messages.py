@@ -1,6 +1,6 @@
-"""The wire: topics, and what stands in the messages on them.
+"""The wire: what stands in the messages on our topics.
 
-Only this module and ``homeassistant`` know JSON field names and topics.  Fields are added, never
+Only this module and ``homeassistant`` know JSON field names of MQTT.  Fields are added, never
 renamed; ``event.schema.json`` describes the event and a test freezes it.
 """
 
@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from detector.alerts.sinks import Delivery
+from detector.alerts.topics import Message, Topics
 from detector.config.schema import SoundConfig
 from detector.core.audio import MicState
-from detector.core.events import Detection, Event, EventKind, Phase
+from detector.core.events import ClassScore, Detection, Event, EventKind, Phase
 
 SCHEMA_VERSION = 1
 ONLINE, OFFLINE = "online", "offline"
@@ -23,104 +24,6 @@ ALARMS = ("smoke_alarm", "co_alarm")
 """Sounds that are told as possible before they are confirmed."""
 
 Payload = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """Something to publish."""
-
-    topic: str
-    payload: str
-    """Empty and retained: the broker forgets what it kept on the topic."""
-    qos: int = 1
-    retain: bool = False
-    expiry_s: int | None = None
-    """With MQTT 5, seconds after which the broker hands it to nobody any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Topics:
-    """Every topic of one node, below ``<base_topic>/<node>``."""
-
-    base_topic: str
-    node: str
-
-    def _at(self, path: str) -> str:
-        return f"{self.base_topic}/{self.node}/{path}"
-
-    @property
-    def status(self) -> str:
-        """Whether the process lives: retained, and the last will."""
-        return self._at("status")
-
-    @property
-    def mic_status(self) -> str:
-        """Whether it hears: retained."""
-        return self._at("mic/status")
-
-    @property
-    def event(self) -> str:
-        """Events as they happen: never retained."""
-        return self._at("event")
-
-    @property
-    def backlog(self) -> str:
-        """Events that could not be told in time: never retained."""
-        return self._at("event/backlog")
-
-    @property
-    def level(self) -> str:
-        """Sound level: not retained."""
-        return self._at("level")
-
-    @property
-    def health(self) -> str:
-        """Health: retained."""
-        return self._at("health")
-
-    @property
-    def armed_state(self) -> str:
-        """Whether it listens for sounds: retained."""
-        return self._at("armed/state")
-
-    @property
-    def armed_set(self) -> str:
-        """Command: ON or OFF."""
-        return self._at("armed/set")
-
-    @property
-    def command(self) -> str:
-        """Command: ``test_alert`` or ``test_alert <sound>``."""
-        return self._at("cmd")
-
-    @property
-    def every_threshold_set(self) -> str:
-        """Filter for the threshold commands of all sounds."""
-        return self.threshold_set("+")
-
-    def sound_state(self, sound: str) -> str:
-        """ON while the sound is heard: retained."""
-        return self._at(f"sound/{sound}/state")
-
-    def sound_attributes(self, sound: str) -> str:
-        """What the state rests on: retained."""
-        return self._at(f"sound/{sound}/attributes")
-
-    def threshold_state(self, sound: str) -> str:
-        """The sound's effective threshold: retained."""
-        return self._at(f"sound/{sound}/threshold/state")
-
-    def threshold_set(self, sound: str) -> str:
-        """Command: a threshold, or nothing to take the override back."""
-        return self._at(f"sound/{sound}/threshold/set")
-
-    def retained_of(self, sound: str) -> tuple[str, str, str]:
-        """What the broker keeps of a sound."""
-        return (
-            self.sound_state(sound),
-            self.sound_attributes(sound),
-            self.threshold_state(sound),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +52,7 @@ class Health:
     """By cause, and their ``total``."""
     inference_ms_p50: float | None = None
     inference_ms_p95: float | None = None
+    """What a window costs in the whole pipeline: features, network and gate."""
     dropped_windows: int = 0
     gaps: int = 0
     gap_seconds: float = 0.0
@@ -239,6 +143,11 @@ def delivery_payload(delivery: Delivery) -> Payload:
     return body
 
 
+def class_scores(classes: Iterable[ClassScore]) -> list[Payload]:
+    """Classes with their scores, rounded to four digits, in the order given."""
+    return [{"class": one.name, "score": number(one.score, 4)} for one in classes]
+
+
 def _duration_s(event: Event) -> float | None:
     """On the source's clock: the wall clock may have jumped meanwhile."""
     return None if event.offset_s is None else number(max(0.0, event.offset_s - event.onset_s))
@@ -248,13 +157,12 @@ def _detection_fields(detection: Detection | None) -> Payload:
     if detection is None:
         names = ("probability", "peak_probability", "threshold", "calibrated")
         return dict.fromkeys(names) | {"classes": [], "level_dbfs": None}
-    best = detection.classes[:3]
     return {
         "probability": number(detection.probability, 4),
         "peak_probability": number(detection.peak_probability, 4),
         "threshold": number(detection.threshold, 4),
         "calibrated": detection.calibrated,
-        "classes": [{"class": c.name, "score": number(c.score, 4)} for c in best],
+        "classes": class_scores(detection.classes[:3]),
         "level_dbfs": number(detection.level_dbfs, 1),
     }
 

@@ -18,9 +18,9 @@ from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from detector.alerts import broker_errors
-from detector.alerts.messages import Message
 from detector.alerts.pending import NotConnectedError, PendingReceipts
 from detector.alerts.sinks import Receipt, failed
+from detector.alerts.topics import Message
 from detector.config.schema import MqttConfig, TlsConfig
 from detector.core.clock import Clock
 from detector.core.errors import ConfigError, MqttError, Problem
@@ -40,13 +40,23 @@ BRIEF_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
+class Received:
+    """A message that the broker handed us."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    """Whether the broker had kept it; False for what is published while we listen."""
+
+
+@dataclass(frozen=True, slots=True)
 class Handlers:
     """What the connection calls, on paho's network thread: none of it may block."""
 
     on_connected: Callable[[], None]
     """The broker has let us in: subscribe, and tell everything."""
-    on_message: Callable[[str, bytes, bool], None]
-    """Topic, payload, and whether it is a retained message."""
+    on_message: Callable[[Received], None]
+    """A message came on a topic that we asked for."""
 
 
 def broker_address(config: MqttConfig) -> str:
@@ -67,8 +77,8 @@ def _guarded(callback: Callable[_P, None]) -> Callable[_P, None]:
     def safe(*args: _P.args, **kwargs: _P.kwargs) -> None:
         try:
             callback(*args, **kwargs)
-        except Exception:  # noqa: BLE001 - whatever it is
-            _log.exception("Bug in a callback of the broker connection")
+        except Exception:  # noqa: BLE001 - a defect must not end paho's thread
+            _log.exception("bug: a callback of the broker connection failed")
 
     return safe
 
@@ -265,7 +275,7 @@ class Session:
         self.pending.acknowledge(mid, code.value)
 
     def _on_message(self, _c: Any, _u: Any, message: Any) -> None:
-        self.handlers.on_message(message.topic, message.payload, message.retain)
+        self.handlers.on_message(Received(message.topic, message.payload, message.retain))
 
     def _thread_alive(self) -> bool:
         thread = self.client._thread  # noqa: SLF001 - paho itself says connected for ever
@@ -276,4 +286,4 @@ class Session:
         try:
             connection.shutdown(SHUT_RDWR)
         except (AttributeError, OSError) as error:
-            _log.debug("The connection was gone already: %s", error)
+            _log.debug("the connection was gone already: %s", error)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -16,16 +15,15 @@ from detector.alerts.messages import (
     OFFLINE,
     ONLINE,
     Health,
-    Message,
     Payload,
-    Topics,
     clearing,
     event_message,
     level_payload,
     to_json,
 )
-from detector.alerts.mqtt import Handlers
+from detector.alerts.mqtt import Handlers, Received
 from detector.alerts.sinks import Delivery, Receipt, all_of
+from detector.alerts.topics import Message, Topics
 from detector.config.schema import MqttConfig, SoundConfig
 from detector.core.clock import Clock
 from detector.core.events import Command, Event, EventKind, Phase
@@ -66,7 +64,7 @@ class MqttSink:
         device: DeviceInfo,
         on_command: Callable[[Command, str], None],
         clock: Clock,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str],
         birth_delay_s: Callable[[], float] = lambda: random.uniform(0.0, MAX_BIRTH_DELAY_S),  # noqa: S311 - no secret
         retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
     ) -> None:
@@ -91,8 +89,8 @@ class MqttSink:
             will=self._status(OFFLINE),
             handlers=Handlers(self._on_connected, self._on_message),
             clock=clock,
-            retry_delays_s=retry_delays_s,
             environ=environ,
+            retry_delays_s=retry_delays_s,
         )
 
     @property
@@ -233,7 +231,7 @@ class MqttSink:
         """Take orphans away first, with a message of its own; then announce what there is."""
         gone, self._orphans = self._orphans, {}
         if gone:
-            _log.info("Removing what is no longer configured: %s", ", ".join(sorted(gone)))
+            _log.info("removing what is no longer configured: %s", ", ".join(sorted(gone)))
         if self._config.discovery:
             payload = self._discovery()
             if gone:
@@ -246,15 +244,15 @@ class MqttSink:
         prefix, node = self._config.discovery_prefix, self._topics.node
         self._connection.publish(homeassistant.discovery_message(prefix, node, payload))
 
-    def _on_message(self, topic: str, payload: bytes, retained: bool) -> None:  # noqa: FBT001 - as called
-        if topic == self._discovery_topic:
-            if retained:  # the others are our own, coming back
-                self._on_previous_discovery(payload)
-        elif topic == self._config.birth_topic:
-            if payload == ONLINE.encode() and not retained:
+    def _on_message(self, message: Received) -> None:
+        if message.topic == self._discovery_topic:
+            if message.retained:  # the others are our own, coming back
+                self._on_previous_discovery(message.payload)
+        elif message.topic == self._config.birth_topic:
+            if message.payload == ONLINE.encode() and not message.retained:
                 self._on_birth()
         else:
-            self._on_command_message(topic, payload, retained=retained)
+            self._on_command_message(message)
 
     def _on_previous_discovery(self, text: bytes) -> None:
         """What an earlier run left on the broker; it came before what we have just published."""
@@ -281,14 +279,18 @@ class MqttSink:
                 _log.info("Home Assistant has started; telling it everything")
                 self._announce()
 
-    def _on_command_message(self, topic: str, payload: bytes, *, retained: bool) -> None:
+    def _on_command_message(self, message: Received) -> None:
         try:
             command = parse_command(
-                topic, payload, retained=retained, topics=self._topics, sounds=self._sounds
+                message.topic,
+                message.payload,
+                retained=message.retained,
+                topics=self._topics,
+                sounds=self._sounds,
             )
         except CommandRefusedError as error:
             self._refused += 1
-            _log.warning("Command refused: %s", error)
+            _log.warning("command refused: %s", error)
             return
         if command is not None:
             self._on_command(command, "MQTT")

@@ -106,7 +106,7 @@ class Outbox:
         if self._thread.is_alive():
             busy = [lane.sink.name for lane in self._lanes if lane.in_flight is not None]
             _log.warning(
-                "Thread %s did not end in %g s: no answer from %s; going on, %d undelivered",
+                "thread %s did not end in %g s: no answer from %s; going on, %d undelivered",
                 self._thread.name,
                 timeout_s,
                 " or ".join(busy) or "the log",
@@ -178,7 +178,7 @@ class Outbox:
         try:
             receipt = lane.sink.deliver(delivery)
         except Exception as error:  # noqa: BLE001 - a sink's defect must not end the thread for the others
-            _log.exception("Bug: %s failed to deliver %s", lane.sink.name, event.id)
+            _log.exception("bug: %s failed to deliver %s", lane.sink.name, event.id)
             receipt = failed(UndeliverableError(str(error)))
         lane.in_flight = (event, receipt)
         receipt.add_done_callback(self._on_settled)

@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.audio.mixing import Channel, Format
+from detector.audio.mixing import Format
 from detector.audio.pulled import PulledSource, Sleep
 from detector.core.audio import SAMPLE_RATE_HZ
 from detector.core.clock import Clock
 from detector.core.errors import AudioError
+
+_NAME = "audio in memory"
 
 
 class ArraySource(PulledSource):
@@ -20,9 +22,7 @@ class ArraySource(PulledSource):
         rate_hz: Its sample rate.
         realtime: At its own pace (true) or as fast as it is read (false).
         clock: The pace.
-        channel: Which channel to hear.
         sleep: Waits for seconds; default: until ``stop`` at the latest.
-        name: What it is called in status lines.
     """
 
     def __init__(
@@ -32,11 +32,9 @@ class ArraySource(PulledSource):
         rate_hz: int = SAMPLE_RATE_HZ,
         realtime: bool,
         clock: Clock,
-        channel: Channel = "mix",
         sleep: Sleep | None = None,
-        name: str = "audio in memory",
     ) -> None:
-        super().__init__(name, channel=channel, realtime=realtime, clock=clock, sleep=sleep)
+        super().__init__(_NAME, channel="mix", realtime=realtime, clock=clock, sleep=sleep)
         self._frames = samples[:, np.newaxis] if samples.ndim == 1 else samples
         self._rate_hz = rate_hz
 
@@ -47,7 +45,7 @@ class ArraySource(PulledSource):
 
     def _open(self) -> Format:
         if len(self._frames) == 0:
-            raise AudioError(f"{self._name} holds no audio")
+            raise AudioError(f"{_NAME} holds no audio")
         return Format(self._rate_hz, self._frames.shape[1])
 
     def _pull(self, count: int, timeout_s: float) -> NDArray[Any]:

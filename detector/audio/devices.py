@@ -57,7 +57,7 @@ class SoundSystem(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceInfo:
+class InputDevice:
     """An input device."""
 
     id: int
@@ -79,11 +79,11 @@ class DeviceInfo:
         return asdict(self)
 
 
-def input_devices(system: SoundSystem) -> tuple[DeviceInfo, ...]:
+def input_devices(system: SoundSystem) -> tuple[InputDevice, ...]:
     """All devices that have inputs, as PortAudio knew them when it was initialised."""
     host_apis = system.query_hostapis()
     return tuple(
-        DeviceInfo(
+        InputDevice(
             id=number,
             name=str(device["name"]),
             host_api=str(host_apis[device["hostapi"]]["name"]),
@@ -95,7 +95,7 @@ def input_devices(system: SoundSystem) -> tuple[DeviceInfo, ...]:
     )
 
 
-def find_device(system: SoundSystem, wanted: str) -> DeviceInfo:
+def find_device(system: SoundSystem, wanted: str) -> InputDevice:
     """The device that ``audio.device`` means. Raises AudioError where that is none, or several."""
     devices = input_devices(system)
     if not devices:
@@ -108,7 +108,7 @@ def find_device(system: SoundSystem, wanted: str) -> DeviceInfo:
     raise AudioError(f"audio.device {wanted} is not there; there is {_listed(devices)}")
 
 
-def supported_rates(system: SoundSystem, device: DeviceInfo) -> tuple[int, ...]:
+def supported_rates(system: SoundSystem, device: InputDevice) -> tuple[int, ...]:
     """Those of 16, 32, 44.1 and 48 kHz that it can be opened at, ascending."""
     return tuple(
         rate_hz
@@ -120,7 +120,7 @@ def supported_rates(system: SoundSystem, device: DeviceInfo) -> tuple[int, ...]:
     )
 
 
-def choose_format(system: SoundSystem, device: DeviceInfo, channel: Channel) -> Format:
+def choose_format(system: SoundSystem, device: InputDevice, channel: Channel) -> Format:
     """The first of our preferred formats that the device can. Raises AudioError if none."""
     check_channel(channel, device.channels, str(device))
     refusal = ""
@@ -140,8 +140,8 @@ def one_line(error: Exception) -> str:
 
 
 def _matching(
-    system: SoundSystem, devices: Iterable[DeviceInfo], wanted: str
-) -> tuple[DeviceInfo, ...]:
+    system: SoundSystem, devices: Iterable[InputDevice], wanted: str
+) -> tuple[InputDevice, ...]:
     if wanted == "default":
         chosen = {int(api["default_input_device"]) for api in system.query_hostapis()} - {-1}
         # PortAudio lists the host API it prefers first.
@@ -154,11 +154,11 @@ def _matching(
     return exact or tuple(d for d, name, part in named if part in name)
 
 
-def _listed(devices: Sequence[DeviceInfo]) -> str:
+def _listed(devices: Sequence[InputDevice]) -> str:
     return "; ".join(f"{device} ({device.host_api})" for device in devices)
 
 
-def _channel_counts(device: DeviceInfo, channel: Channel) -> tuple[int, ...]:
+def _channel_counts(device: InputDevice, channel: Channel) -> tuple[int, ...]:
     """How many channels to try, best first: some cards insist on two, or on all they have."""
     most = device.channels
     if channel != "mix":
@@ -172,7 +172,7 @@ def _channel_counts(device: DeviceInfo, channel: Channel) -> tuple[int, ...]:
     return tuple(dict.fromkeys(count for count in counts if least <= count <= most))
 
 
-def _refusal(system: SoundSystem, device: DeviceInfo, wanted: Format) -> str | None:
+def _refusal(system: SoundSystem, device: InputDevice, wanted: Format) -> str | None:
     try:
         system.check_input_settings(
             device=device.id,

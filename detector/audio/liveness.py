@@ -63,13 +63,10 @@ class Liveness:
 
     Deaf seconds count from the beginning of what was noticed: a microphone that is found silent
     has been deaf for those 10 s already.
-
-    Args:
-        gates_noise: What an earlier run learnt of this microphone.
     """
 
-    def __init__(self, *, gates_noise: bool = False) -> None:
-        self.gates_noise = gates_noise
+    def __init__(self) -> None:
+        self.gates_noise = False
         """Whether this microphone is known to give exact zeros in a quiet room."""
         self._state = MicState.MISSING
         self._deaf_s = dict.fromkeys(_DEAF, 0.0)
@@ -94,7 +91,7 @@ class Liveness:
         """Seconds in which nothing could be heard, by cause: missing, stalled, silent, stuck."""
         return MappingProxyType(self._deaf_s)
 
-    def block(self, samples: Samples, now_s: float) -> MicState:
+    def block(self, samples: Samples, now_s: float) -> None:
         """A block came, shape (n,) of any length."""
         audio = np.concatenate((self._left_over, samples))
         count = len(audio) // _PIECE_SAMPLES
@@ -104,16 +101,14 @@ class Liveness:
             piece_s = self._elapsed(now_s) / count
             for piece in audio[: count * _PIECE_SAMPLES].reshape(count, _PIECE_SAMPLES):
                 self._judge(piece, piece_s)
-        return self._state
 
-    def unjudged_block(self, now_s: float) -> MicState:
+    def unjudged_block(self, now_s: float) -> None:
         """A block came from a file or a pipe: its silence is nobody's fault."""
         self._count_deaf(self._elapsed(now_s))
         self._last_block_s = now_s
         self._enter(MicState.OK, 0.0)
-        return self._state
 
-    def no_block(self, now_s: float) -> MicState:
+    def no_block(self, now_s: float) -> None:
         """No block came lately, though the source says that it is there."""
         self._count_deaf(self._elapsed(now_s))
         if self._last_block_s is None:
@@ -122,15 +117,13 @@ class Liveness:
         if since_s >= STALLED_AFTER_S:
             self._enter(MicState.STALLED, since_s)
             self._break_off()
-        return self._state
 
-    def unavailable(self, now_s: float) -> MicState:
+    def unavailable(self, now_s: float) -> None:
         """The source says that the device is away."""
         self._enter(MicState.MISSING, 0.0)
         self._count_deaf(self._elapsed(now_s))
         self._last_block_s = None
         self._break_off()
-        return self._state
 
     def _break_off(self) -> None:
         """What comes after an absence is not joined to what came before."""

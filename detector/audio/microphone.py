@@ -10,7 +10,7 @@ import numpy as np
 
 from detector.audio.capture import Captured
 from detector.audio.devices import (
-    DeviceInfo,
+    InputDevice,
     SoundSystem,
     input_devices,
     one_line,
@@ -78,7 +78,7 @@ def load_sound_system() -> SoundSystem:
 
 def list_devices(
     load: Load = load_sound_system, *, patience: Patience = PATIENCE
-) -> list[DeviceInfo]:
+) -> list[InputDevice]:
     """All input devices and the rates they accept now.
 
     For a process that is not listening itself.  Raises AudioError where PortAudio is missing,
@@ -87,7 +87,7 @@ def list_devices(
     return in_time(lambda: _all_devices(load()), patience.list_s)
 
 
-def _all_devices(system: SoundSystem) -> list[DeviceInfo]:
+def _all_devices(system: SoundSystem) -> list[InputDevice]:
     try:
         found = input_devices(system)
     except system.PortAudioError as error:
@@ -140,7 +140,7 @@ class MicrophoneSource:
     anew, and stays available until it cannot be.  The one thing that ends the source is a sound
     system that hangs: then ``read`` gives End, and only a new process helps.
 
-    ``start``, ``stop`` and ``status`` from any thread; ``read`` from one.
+    ``start`` and ``stop`` belong to one thread, ``read`` to one; ``status`` from any.
 
     Args:
         config: The device, channel, block and latency.
@@ -194,7 +194,7 @@ class MicrophoneSource:
         if self._thread is not None:
             self._thread.join(self._patience.stop_s)
             if self._thread.is_alive():
-                _log.error("The thread %s does not end: the sound system hangs", self._thread.name)
+                _log.error("thread %s does not end: the sound system hangs", self._thread.name)
         self._ring.close("stopped")
 
     def read(self, timeout_s: float) -> Block | Gap | End | None:
@@ -214,7 +214,7 @@ class MicrophoneSource:
         except HangError as error:
             reason = "the sound system hangs; only a restart helps"
             self._set_status(available=False, description=reason)
-            _log.critical("%s (%s)", reason.capitalize(), error)
+            _log.critical("%s (%s)", reason, error)
             self._ring.close(reason)
 
     def _attempt(self) -> bool:
@@ -229,7 +229,7 @@ class MicrophoneSource:
         except AudioError as error:
             self._trouble(str(error), available=False)
         except Exception as error:  # noqa: BLE001 - hearing must outlive a defect
-            _log.exception("Bug: hearing failed; it begins anew")
+            _log.exception("bug: hearing failed; it begins anew")
             self._trouble(f"internal error: {error!r}", available=False)
         return self._hearing
 
@@ -270,12 +270,12 @@ class MicrophoneSource:
         self._feed.take(captured)
         if not self._hearing:
             self._hearing = True
-            _log.info("Listening to %s", opened)
+            _log.info("listening to %s", opened)
             self._set_status(available=True, description=str(opened))
 
     def _trouble(self, reason: str, *, available: bool) -> None:
         if self._told != (available, reason):
-            _log.warning("No microphone: %s", reason)
+            _log.warning("no microphone: %s", reason)
         self._set_status(available=available, description=reason)
 
     def _set_status(self, *, available: bool, description: str) -> None:

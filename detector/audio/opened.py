@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from detector.audio.capture import Capture, Now
 from detector.audio.devices import (
-    DeviceInfo,
+    InputDevice,
     SoundStream,
     SoundSystem,
     choose_format,
@@ -23,7 +23,7 @@ _SLOT_SECONDS = 4.0
 class OpenedDevice:
     """A device that is open; whoever opened it closes its stream."""
 
-    device: DeviceInfo
+    device: InputDevice
     format: Format
     capture: Capture
     stream: SoundStream

@@ -146,7 +146,7 @@ def found_model(arguments: argparse.Namespace, config: "Config") -> Path:
     if found is None:
         places = ", ".join(str(candidate) for candidate in cache_candidates(os.environ))
         raise ModelError(f"no model; looked at {places}. Fetch it: detector model fetch")
-    return found.path
+    return found
 
 
 def fetched_model(arguments: argparse.Namespace, config: "Config") -> Path:
@@ -155,13 +155,12 @@ def fetched_model(arguments: argparse.Namespace, config: "Config") -> Path:
     from detector.model.store import resolve_model
 
     with download_progress() as progress:
-        found = resolve_model(
+        return resolve_model(
             option=arguments.model,
             configured=config.model.path,
             environ=os.environ,
             progress=progress,
         )
-    return found.path
 
 
 def running_service(node: str | None = None) -> "ControlClient | None":

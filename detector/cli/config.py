@@ -29,7 +29,8 @@ def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
         actions,
         "show",
         summary="every value in force, and where it comes from",
-        description="Every value in force, and where it comes from. Secrets are not shown.",
+        description="Every value in force, and where it comes from. A password never stands\n"
+        "in the configuration, so none is shown.",
         handler=show,
     )
     for action in (checking, showing):
@@ -57,7 +58,7 @@ def check(arguments: argparse.Namespace) -> int:
     found = find_model(option=arguments.model, configured=config.model.path, environ=os.environ)
     if found is None:
         print("class names were not checked: there is no model yet (detector model fetch)")
-    elif problems := check_classes(config, read_model_labels(found.path)):
+    elif problems := check_classes(config, read_model_labels(found)):
         raise ConfigError(problems)
     sounds = ", ".join(config.enabled_sounds)
     print(f"{config.origins['']}: in order; node {config.node}, sounds: {sounds}")

@@ -123,10 +123,10 @@ def _config(config: "Config") -> Finding:
 
 
 def _model(arguments: argparse.Namespace, config: "Config") -> Finding:
-    from detector.service.build import build_listeners
+    from detector.service.build import build_sounds
 
     model = load_model(arguments, config)
-    build_listeners(config, model.recogniser.spec)
+    build_sounds(config, model.recogniser.spec)
     facts = model.facts
     classes = len(facts.spec.labels)
     return Finding(Verdict.OK, f"{facts.name}, {classes} classes, on {facts.runtime}")

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     around = Surroundings(
         clock=SystemClock(),
         environ=os.environ,
-        device=device_info(model.facts.name),
+        device=device_info(),
         load_config=lambda: with_source(load(arguments, level=None), arguments),
         load_model=lambda changed: load_model(arguments, changed, fetch=False),
     )

@@ -53,7 +53,7 @@ def _declared(section: Any) -> tuple[tuple[dataclasses.Field[Any], Any], ...]:
     return tuple((field, hints[field.name]) for field in fields if "setting" in field.metadata)
 
 
-def settings(section: type[Any]) -> tuple[Known, ...]:
+def known_settings(section: type[Any]) -> tuple[Known, ...]:
     """All settings of a section of the schema, in its order."""
     return tuple(
         Known(
@@ -126,7 +126,7 @@ def _bounds(setting: Setting) -> str:
 
 def walk(section: type[Any] = Config, key: str = "") -> Iterator[tuple[str, Known]]:
     """Every setting there is, with its key path; ``<name>`` and ``[]`` stand for any."""
-    for known in settings(section):
+    for known in known_settings(section):
         path = join(key, known.name)
         yield path, known
         inner, below = _inner(known, path)

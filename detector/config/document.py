@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from detector.config.describe import REQUIRED, Known, expected, join, settings, walk
+from detector.config.describe import REQUIRED, Known, expected, join, known_settings, walk
 from detector.config.schema import Origin
 from detector.config.values import (
     Wrong,
@@ -26,8 +26,8 @@ WRONG: Any = object()
 """Stands for a value that cannot be used; its problem is noted."""
 DEFAULT = Origin("default")
 
-_PASSWORD_HINT = (
-    "the password never stands in the configuration: put it in a file and name it in "  # noqa: S105 - a hint
+_FILE_HINT = (
+    "the password never stands in the configuration: put it in a file and name it in "
     "mqtt.password_file"
 )
 
@@ -110,16 +110,18 @@ class Document:
         if len(self._problems) > MAX_PROBLEMS:
             self.problem(self.lines[path], path, "is not known")
         elif "password" in name.lower() and len(name) <= 20:
-            self.problem(self.lines[path], path, f"is not known; {_PASSWORD_HINT}")
+            self.problem(self.lines[path], path, f"is not known; {_FILE_HINT}")
         else:
-            hint = suggestion(name, [known.name for known in settings(section)]) or _moved(name)
+            hint = suggestion(name, [known.name for known in known_settings(section)]) or _moved(
+                name
+            )
             self.problem(self.lines[path], path, f"is not known{hint}")
 
     # Sections.
 
     def given(self, node: yaml.Node, section: type[Any], key: str) -> dict[str, Any]:
         """What is written of a section and right; of a mapping of names, its node."""
-        known = {setting.name: setting for setting in settings(section)}
+        known = {setting.name: setting for setting in known_settings(section)}
         values: dict[str, Any] = {}
         for name, value_node in self.entries(node, key):
             path = join(key, shown(name))
@@ -140,7 +142,7 @@ class Document:
 
     def complete(self, section: type[Any], values: dict[str, Any], key: str) -> Any:
         """Fill up with defaults; WRONG where something without a default is missing."""
-        for known in settings(section):
+        for known in known_settings(section):
             if known.name in values:
                 continue
             path = join(key, known.name)
@@ -153,7 +155,7 @@ class Document:
 
     def _note_default(self, known: Known, path: str) -> None:
         if dataclasses.is_dataclass(known.default):
-            for inner in settings(type(known.default)):
+            for inner in known_settings(type(known.default)):
                 self._note_default(inner, join(path, inner.name))
         else:
             self.origins[path] = DEFAULT
@@ -216,7 +218,7 @@ def _line(node: yaml.Node) -> int:
 
 
 def _is_complete(section: type[Any], values: Mapping[str, Any]) -> bool:
-    return all(known.name in values for known in settings(section))
+    return all(known.name in values for known in known_settings(section))
 
 
 @cache

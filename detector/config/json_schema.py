@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from detector.config.describe import REQUIRED, Known, choices, settings
+from detector.config.describe import REQUIRED, Known, choices, known_settings
 from detector.config.schema import NAME_PATTERN, Config, Setting, SoundConfig
 from detector.config.sounds import shipped_sounds
 
@@ -27,7 +27,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _section(section: type[Any], required: frozenset[str] | None = None) -> dict[str, Any]:
-    known = settings(section)
+    known = known_settings(section)
     if required is None:
         required = frozenset(one.name for one in known if one.default is REQUIRED)
     schema: dict[str, Any] = {

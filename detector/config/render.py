@@ -9,14 +9,20 @@ from typing import Any
 
 import yaml
 
-from detector.config.describe import REQUIRED, Known, expected, join, number_text, settings, walk
+from detector.config.describe import (
+    REQUIRED,
+    Known,
+    expected,
+    join,
+    known_settings,
+    number_text,
+    walk,
+)
 from detector.config.document import DEFAULT
 from detector.config.json_schema import json_schema
 from detector.config.schema import Config, Origin
 
 __all__ = ["effective_config", "json_schema", "schema_text", "value_text"]
-
-MASK = '"********"'
 
 _PLAIN = re.compile(r"[A-Za-z0-9/](?:[A-Za-z0-9 _./+-]|:(?=[a-z]))*(?<! )")
 _COMMENT_COLUMN = 44
@@ -26,7 +32,8 @@ _WIDTH = 96
 def effective_config(config: Config) -> str:
     """The whole configuration as YAML, each value with its origin as a comment.
 
-    It loads to the same configuration; secrets are masked.
+    It loads to the same configuration.  There is no secret to hide: a password never stands in
+    the configuration, only the path of its file.
     """
     lines = _section_lines(config, "", "", config.origins)
     return "\n".join(lines) + "\n"
@@ -35,13 +42,9 @@ def effective_config(config: Config) -> str:
 def _section_lines(
     section: Any, key: str, indent: str, origins: Mapping[str, Origin]
 ) -> Iterator[str]:
-    for known in settings(type(section)):
+    for known in known_settings(type(section)):
         value = getattr(section, known.name)
-        path = join(key, known.name)
-        if known.setting.secret and value is not None:
-            yield _commented(f"{indent}{known.name}: {MASK}", path, origins)
-        else:
-            yield from _lines(known.name, value, path, indent, origins)
+        yield from _lines(known.name, value, join(key, known.name), indent, origins)
 
 
 def _lines(

@@ -27,7 +27,6 @@ class Setting:
     """A regular expression the whole of a string must match."""
     pattern_means: str = ""
     """The same in words, for the error message."""
-    secret: bool = False
 
 
 def setting(
@@ -40,10 +39,9 @@ def setting(
     multiple_of: float | None = None,
     pattern: str | None = None,
     pattern_means: str = "",
-    secret: bool = False,
 ) -> Any:
     """A dataclass field that carries its Setting; required when there is no default."""
-    described = Setting(doc, unit, minimum, maximum, multiple_of, pattern, pattern_means, secret)
+    described = Setting(doc, unit, minimum, maximum, multiple_of, pattern, pattern_means)
     metadata = {"setting": described}
     if default is ...:
         return field(metadata=metadata)
@@ -54,6 +52,13 @@ def setting(
 
 NAME_PATTERN = r"[a-z][a-z0-9_]{0,39}"
 NODE_PATTERN = r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,39}"
+SHA256_PATTERN = r"[0-9a-f]{64}"
+SHA256_MEANS = "64 hexadecimal digits in lower case"
+TOPIC_PATTERN = r"[^/#+$\s\x00][^#+$\s\x00]*(?<!/)"
+TOPIC_MEANS = "a topic without wildcards, spaces or a slash at either end"
+
+Pooling = Literal["max", "mean", "noisy_or"]
+"""How the scores of several classes become one."""
 
 
 def default_node() -> str:
@@ -132,8 +137,8 @@ class ModelConfig:
     sha256: str | None = setting(
         "If given, a model file with any other SHA-256 is refused.",
         default=None,
-        pattern=r"[0-9a-f]{64}",
-        pattern_means="64 hexadecimal digits in lower case",
+        pattern=SHA256_PATTERN,
+        pattern_means=SHA256_MEANS,
     )
     runtime: Literal["auto", "ai-edge-litert", "tflite-runtime"] = setting(
         "The TFLite interpreter: `auto` takes the first of the two that is installed.",
@@ -161,11 +166,11 @@ class FittedFor:
 
     recogniser: str = setting(
         "SHA-256 of the model file.",
-        pattern=r"[0-9a-f]{64}",
-        pattern_means="64 hexadecimal digits in lower case",
+        pattern=SHA256_PATTERN,
+        pattern_means=SHA256_MEANS,
     )
     hop_seconds: float = setting("Hop it was fitted at.", unit="s", minimum=0.01, maximum=10.0)
-    pooling: Literal["max", "mean", "noisy_or"] = setting("Pooling it was fitted with.")
+    pooling: Pooling = setting("Pooling it was fitted with.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +196,7 @@ class EvidenceConfig:
 
     kind: Literal["family"] = setting("A family of model classes.", default="family")
     classes: tuple[str, ...] = setting("Names of model classes; see `detector model labels`.")
-    pooling: Literal["max", "mean", "noisy_or"] = setting(
+    pooling: Pooling = setting(
         "How the scores of the classes become one: the largest, their mean, or the chance that "
         "at least one is right if they were independent.",
         default="max",
@@ -309,21 +314,21 @@ class MqttConfig:
     base_topic: str = setting(
         "First level of all topics.",
         default="detector",
-        pattern=r"[^/#+$\s\x00][^#+$\s\x00]*(?<!/)",
-        pattern_means="a topic without wildcards, spaces or a slash at either end",
+        pattern=TOPIC_PATTERN,
+        pattern_means=TOPIC_MEANS,
     )
     discovery: bool = setting("Let Home Assistant find this device by itself.", default=True)
     discovery_prefix: str = setting(
         "Home Assistant's discovery prefix.",
         default="homeassistant",
-        pattern=r"[^/#+$\s\x00][^#+$\s\x00]*(?<!/)",
-        pattern_means="a topic without wildcards, spaces or a slash at either end",
+        pattern=TOPIC_PATTERN,
+        pattern_means=TOPIC_MEANS,
     )
     birth_topic: str = setting(
         "Where Home Assistant says that it has started.",
         default="homeassistant/status",
-        pattern=r"[^/#+$\s\x00][^#+$\s\x00]*(?<!/)",
-        pattern_means="a topic without wildcards, spaces or a slash at either end",
+        pattern=TOPIC_PATTERN,
+        pattern_means=TOPIC_MEANS,
     )
     late_after_seconds: float = setting(
         "An alert that could not be delivered for longer than this goes to the backlog topic "

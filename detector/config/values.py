@@ -14,10 +14,8 @@ from detector.config.describe import Known, choices, expected, number_text
 from detector.config.schema import Setting
 
 _TAG = "tag:yaml.org,2002:"
-_TAGS = {
-    _TAG + kind
-    for kind in "null bool int float str timestamp value merge map seq".split()  # noqa: SIM905 - reads better
-}
+_KINDS = ("null", "bool", "int", "float", "str", "timestamp", "value", "merge", "map", "seq")
+_TAGS = {_TAG + kind for kind in _KINDS}
 _TRUE = {"true", "yes", "on"}
 _FALSE = {"false", "no", "off"}
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]{0,17})")

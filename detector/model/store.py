@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
 from detector.core.errors import ModelError
@@ -48,26 +47,8 @@ class PublishedModel:
 OFFICIAL = PublishedModel(OFFICIAL_SHA256, OFFICIAL_SIZE, OFFICIAL_URLS)
 
 
-class ModelOrigin(StrEnum):
-    """Who said that the model is there; the value is for people."""
-
-    OPTION = "--model"
-    ENVIRONMENT = MODEL_VARIABLE
-    CONFIG = "model.path"
-    CACHE = "cache"
-    FETCHED = "fetched"
-
-
-@dataclass(frozen=True, slots=True)
-class FoundModel:
-    """A model file that is there."""
-
-    path: Path
-    origin: ModelOrigin
-
-
 def cache_candidates(
-    environ: Mapping[str, str] = os.environ, published: PublishedModel = OFFICIAL
+    environ: Mapping[str, str], published: PublishedModel = OFFICIAL
 ) -> list[Path]:
     """Files in which a fetched model may lie: the service's cache, the user's, the system's."""
     folders = []
@@ -97,21 +78,25 @@ def find_model(
     *,
     option: Path | None = None,
     configured: Path | None = None,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str],
     published: PublishedModel = OFFICIAL,
-) -> FoundModel | None:
+) -> Path | None:
     """Find the model: ``option``, else $DETECTOR_MODEL, else ``configured``, else the caches.
 
     A file that is named is taken whatever it holds: a model of one's own is welcome.  One in a
     cache is taken only with the published content; any other is warned about and passed over.
     Raises ModelError where a file is named but is not there.
     """
-    named = _named_model(option, configured, environ)
-    if named is not None:
-        return _require_there(named)
+    for named, origin in (
+        (option, "--model"),
+        (_from_environment(environ), MODEL_VARIABLE),
+        (configured, "model.path"),
+    ):
+        if named is not None:
+            return _require_there(named, origin)
     for path in cache_candidates(environ, published):
         if _is_intact(path, published):
-            return FoundModel(path, ModelOrigin.CACHE)
+            return path
     return None
 
 
@@ -119,11 +104,10 @@ def resolve_model(
     *,
     option: Path | None = None,
     configured: Path | None = None,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str],
     published: PublishedModel = OFFICIAL,
     progress: Progress | None = None,
-    timeout_s: float = 20.0,
-) -> FoundModel:
+) -> Path:
     """Find the model as ``find_model`` does, or fetch it into a cache.
 
     Raises ModelError: a first line that says what is wrong, then where it was looked for, what
@@ -135,21 +119,20 @@ def resolve_model(
     candidates = cache_candidates(environ, published)
     destination = cache_destination(candidates)
     try:
-        _fetch(published, destination, progress=progress, timeout_s=timeout_s)
+        _fetch(published, destination, progress=progress)
     except FetchError as error:
         raise ModelError(_nowhere(candidates, error)) from error
-    return FoundModel(destination, ModelOrigin.FETCHED)
+    return destination
 
 
 def fetch_model(
     *,
     urls: Sequence[str] | None = None,
     system: bool = False,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str],
     published: PublishedModel = OFFICIAL,
     system_cache: Path = SYSTEM_CACHE,
     progress: Progress | None = None,
-    timeout_s: float = 20.0,
 ) -> Path:
     """Put the published model into a cache, unless it is there already; where it is now.
 
@@ -163,7 +146,7 @@ def fetch_model(
     if _is_intact(destination, wanted):
         return destination
     try:
-        _fetch(wanted, destination, progress=progress, timeout_s=timeout_s)
+        _fetch(wanted, destination, progress=progress)
     except FetchError as error:
         if urls:
             raise  # whoever named the addresses needs no advice on addresses
@@ -171,9 +154,7 @@ def fetch_model(
     return destination
 
 
-def _fetch(
-    published: PublishedModel, destination: Path, *, progress: Progress | None, timeout_s: float
-) -> None:
+def _fetch(published: PublishedModel, destination: Path, *, progress: Progress | None) -> None:
     _log.info("fetching the model, %.1f MB, to %s", published.size / 1e6, destination)
     url = fetch(
         published.urls,
@@ -181,29 +162,21 @@ def _fetch(
         sha256=published.sha256,
         size=published.size,
         progress=progress,
-        timeout_s=timeout_s,
     )
     _log.info("fetched the model from %s", url)
 
 
-def _named_model(
-    option: Path | None, configured: Path | None, environ: Mapping[str, str]
-) -> FoundModel | None:
-    if option is not None:
-        return FoundModel(option, ModelOrigin.OPTION)
-    if variable := environ.get(MODEL_VARIABLE):
-        return FoundModel(Path(variable).expanduser(), ModelOrigin.ENVIRONMENT)
-    if configured is not None:
-        return FoundModel(configured, ModelOrigin.CONFIG)
-    return None
+def _from_environment(environ: Mapping[str, str]) -> Path | None:
+    named = environ.get(MODEL_VARIABLE)
+    return Path(named).expanduser() if named else None
 
 
-def _require_there(named: FoundModel) -> FoundModel:
+def _require_there(named: Path, origin: str) -> Path:
     try:
-        named.path.stat()
+        named.stat()
     except OSError as error:
         raise ModelError(
-            f"{named.path}: cannot read the model that {named.origin} names: {error.strerror}"
+            f"{named}: cannot read the model that {origin} names: {error.strerror}"
         ) from error
     return named
 

@@ -5,13 +5,14 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from detector import __version__
-from detector.alerts.messages import health_payload
+from detector.alerts.messages import class_scores, health_payload
 from detector.core.errors import ControlError
 from detector.core.events import Command, SetArmed, SetThreshold, TestAlert
 from detector.core.recognition import SCORES
 from detector.events.scorers import best_classes
 from detector.service.control import Handler
 from detector.service.parts import Parts
+from detector.service.promises import promise
 
 _Result = TypeVar("_Result")
 Ask = Callable[[Callable[[], None]], None]
@@ -76,10 +77,7 @@ class Answers:
             "windows": [
                 {
                     "end_s": round(one.end_s, 3),
-                    "classes": [
-                        {"class": best.name, "score": round(best.score, 4)}
-                        for best in best_classes(one.outputs[SCORES], labels, 3)
-                    ],
+                    "classes": class_scores(best_classes(one.outputs[SCORES], labels, 3)),
                 }
                 for one in observations
                 if one.end_s >= newest_s - seconds
@@ -87,17 +85,8 @@ class Answers:
         }
 
     def _on_main_thread(self, work: Callable[[], _Result]) -> _Result:
-        future: Future[_Result] = Future()
-
-        def carry_out() -> None:
-            if not future.set_running_or_notify_cancel():
-                return  # whoever asked has given up
-            try:
-                future.set_result(work())
-            except Exception as error:  # noqa: BLE001 - handed to whoever asked
-                future.set_exception(error)
-
-        self._ask(carry_out)
+        future, fulfil = promise(work)
+        self._ask(fulfil)
         return self._wait(future)
 
     def _wait(self, future: Future[_Result]) -> _Result:

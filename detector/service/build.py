@@ -13,7 +13,7 @@ from detector.events.calibration import Calibration, Identity, Platt
 from detector.events.gate import Gate, GateSettings
 from detector.events.scorers import POOLINGS, Family, Scorer, Strongest
 from detector.events.sounds import SoundDetector
-from detector.service.pipeline import EventMaker, Listener, Pipeline, Snapshot
+from detector.service.pipeline import EventMaker, ListenedSound, Pipeline, Snapshot
 
 REACTION_S = 0.3
 """How much of a sound YAMNet's window must hold before a family's score reaches 0.5: the median
@@ -33,22 +33,22 @@ def build_pipeline(
         ConfigError: a family names classes that the model does not have, or a calibration was
             fitted for something else.
     """
-    listeners = build_listeners(config, recognisers[0].spec)
+    sounds = build_sounds(config, recognisers[0].spec)
     return Pipeline(
         recognisers=recognisers,
-        listeners=listeners,
+        sounds=sounds,
         events=EventMaker(node=config.node, clock=clock),
         on_snapshot=on_snapshot,
     )
 
 
-def build_listeners(config: Config, spec: RecogniserSpec) -> list[Listener]:
+def build_sounds(config: Config, spec: RecogniserSpec) -> list[ListenedSound]:
     """One for every sound that is enabled; raises ConfigError as build_pipeline does."""
     problems = [*check_classes(config, spec.labels), *_check_calibrations(config, spec)]
     if problems:
         raise ConfigError(problems)
     return [
-        Listener(build_detector(name, sound, spec), sound.urgency)
+        ListenedSound(build_detector(name, sound, spec), sound.urgency)
         for name, sound in config.enabled_sounds.items()
     ]
 

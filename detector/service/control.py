@@ -17,7 +17,7 @@ from queue import Empty, Full, Queue
 from typing import Any
 
 from detector.core.errors import ControlError, DetectorError
-from detector.service.control_client import ControlClient
+from detector.service.control_client import ControlClient, own_directories
 
 _log = logging.getLogger(__name__)
 
@@ -36,9 +36,7 @@ def runtime_directory(environ: Mapping[str, str]) -> Path:
     """Where the socket lies: systemd's directory, else the user's own."""
     if environ.get("RUNTIME_DIRECTORY"):
         return Path(environ["RUNTIME_DIRECTORY"].split(":")[0])
-    if environ.get("XDG_RUNTIME_DIR"):
-        return Path(environ["XDG_RUNTIME_DIR"]) / "detector"
-    return Path(f"/tmp/detector-{os.getuid()}")  # noqa: S108 - made 0700, checked below
+    return own_directories(environ, os.getuid())[0]
 
 
 class ControlServer:
@@ -92,7 +90,7 @@ class ControlServer:
         self._server.close_soon()
         self._thread.join(1.0)
         if self._thread.is_alive():
-            _log.error("thread %s did not end within 1 s: a bug", self._thread.name)
+            _log.error("bug: thread %s did not end within 1 s", self._thread.name)
         self._server.server_close()
         self._path.unlink(missing_ok=True)
         self._server = self._thread = None

@@ -3,7 +3,7 @@
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,20 @@ from detector.core.errors import ControlError
 SOCKET_NAME = "control.sock"
 
 
+def own_directories(environ: Mapping[str, str], user_id: int) -> list[Path]:
+    """Where a daemon that a user runs by hand puts its socket; the first is preferred."""
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    # The server makes it for its user only, and refuses one that is another's.
+    fallback = Path(f"/tmp/detector-{user_id}")  # noqa: S108 - see above
+    return [Path(runtime) / "detector", fallback] if runtime else [fallback]
+
+
 def find_sockets(
     environ: Mapping[str, str], *, system: Path = Path("/run"), user_id: int | None = None
 ) -> list[Path]:
     """The control sockets there are: first those of ``user_id`` (us), then those of services."""
     us = os.getuid() if user_id is None else user_id
-    own = []
-    if environ.get("XDG_RUNTIME_DIR"):
-        own.append(Path(environ["XDG_RUNTIME_DIR"]) / "detector" / SOCKET_NAME)
-    own.append(Path(f"/tmp/detector-{us}") / SOCKET_NAME)  # noqa: S108 - 0700, see server
+    own = [folder / SOCKET_NAME for folder in own_directories(environ, us)]
     services = sorted(system.glob(f"detector*/{SOCKET_NAME}"))
     # In /tmp anybody may lay a socket under our name.
     ours = [path for path in own if _is_socket(path) and path.stat().st_uid == us]
@@ -51,7 +56,7 @@ class ControlClient:
         with self._connect() as connection:
             return self._ask(connection, {"command": command, **arguments})
 
-    def subscribe(self) -> Iterator[dict[str, Any]]:
+    def subscribe(self) -> Generator[dict[str, Any], None, None]:
         """All that the daemon broadcasts, until it stops."""
         with self._connect() as connection:
             stream = connection.makefile("rb")

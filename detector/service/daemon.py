@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from queue import Empty, Full, Queue
 from types import FrameType
 
@@ -187,6 +188,5 @@ class Daemon:
 
 
 def _needs_new_parts(old: Config, new: Config) -> bool:
-    """Whether more than sounds and model has changed: then outlets and source begin anew."""
-    names = ("node", "name", "area", "audio", "mqtt", "state_directory")
-    return any(getattr(old, name) != getattr(new, name) for name in names)
+    """Whether more than sounds, model and log has changed: then outlets and source begin anew."""
+    return replace(old, sounds=new.sounds, model=new.model, log=new.log) != new

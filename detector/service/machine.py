@@ -6,11 +6,10 @@ from detector import __version__
 from detector.alerts.homeassistant import DeviceInfo
 
 
-def device_info(model_id: str, root: Path = Path("/")) -> DeviceInfo:
+def device_info(root: Path = Path("/")) -> DeviceInfo:
     """For Home Assistant: the board and its serial number, as far as the kernel tells them."""
     return DeviceInfo(
         software=__version__,
-        model_id=model_id,
         hardware=_text(root / "proc/device-tree/model"),
         serial=_serial(root / "proc/cpuinfo"),
     )

@@ -52,7 +52,9 @@ class Monitor:
         events: EventMaker,
         clock: Clock,
         tell: Callable[[list[Event]], None],
+        is_armed: Callable[[], bool],
     ) -> None:
+        self._is_armed = is_armed
         self.worker = worker
         self.outputs = outputs
         self.model = model
@@ -71,7 +73,7 @@ class Monitor:
         turned_s = max(self._started_s, self.worker.statistics.turned_s)
         if self._clock.monotonic() - turned_s > STUCK_S:
             return MicState.STALLED  # whatever the source has, nobody takes it
-        if state in HEARING and not self.worker.pipeline.armed:
+        if state in HEARING and not self._is_armed():
             return MicState.MUTED
         return state
 

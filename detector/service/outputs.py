@@ -34,9 +34,9 @@ class Outputs:
         environ: Mapping[str, str],
         stream: TextIO | None = None,
     ) -> None:
-        self.mqtt: MqttSink | None = None
+        self._mqtt: MqttSink | None = None
         if config.mqtt.host is not None:
-            self.mqtt = MqttSink(
+            self._mqtt = MqttSink(
                 config.mqtt,
                 node=config.node,
                 name=config.name,
@@ -47,7 +47,7 @@ class Outputs:
                 clock=clock,
                 environ=environ,
             )
-        self._sinks: list[Sink] = [self.mqtt or JsonLinesSink(stream or sys.stdout)]
+        self._sinks: list[Sink] = [self._mqtt or JsonLinesSink(stream or sys.stdout)]
         self._outbox = Outbox(self._sinks, clock, config.mqtt.late_after_seconds)
 
     @property
@@ -58,15 +58,15 @@ class Outputs:
     @property
     def description(self) -> str:
         """For the status line: ``mqtt up``, ``mqtt down: refused``, ``json lines``."""
-        if self.mqtt is None:
+        if self._mqtt is None:
             return "json lines"
-        state = self.mqtt.state
+        state = self._mqtt.state
         return "mqtt up" if state.connected else f"mqtt down: {state.last_error or 'connecting'}"
 
     @property
     def last_error(self) -> str | None:
         """What is wrong with the broker, if anything is."""
-        return None if self.mqtt is None else self.mqtt.state.last_error
+        return None if self._mqtt is None else self._mqtt.state.last_error
 
     def start(self) -> None:
         """Begin to deliver; a broker that is not there yet is tried again and again."""
@@ -87,44 +87,44 @@ class Outputs:
 
     def update_sounds(self, config: Config) -> None:
         """Take the sounds of a new configuration; what belongs to sounds that went is removed."""
-        if self.mqtt is not None:
-            self.mqtt.update_sounds(config.enabled_sounds)
+        if self._mqtt is not None:
+            self._mqtt.update_sounds(config.enabled_sounds)
 
     def set_threshold(self, sound: str, value: float) -> None:
         """Show a threshold that is in force."""
-        if self.mqtt is not None:
-            self.mqtt.set_threshold(sound, value)
+        if self._mqtt is not None:
+            self._mqtt.set_threshold(sound, value)
 
     def set_armed(self, *, armed: bool) -> None:
         """Show the armed switch."""
-        if self.mqtt is not None:
-            self.mqtt.set_armed(armed=armed)
+        if self._mqtt is not None:
+            self._mqtt.set_armed(armed=armed)
 
     def set_microphone(self, *, available: bool) -> None:
         """Show whether it hears."""
-        if self.mqtt is not None:
-            self.mqtt.set_microphone(available=available)
+        if self._mqtt is not None:
+            self._mqtt.set_microphone(available=available)
 
     def set_level(self, rms_dbfs: float, peak_dbfs: float) -> None:
         """Show the sound level."""
-        if self.mqtt is not None:
-            self.mqtt.set_level(rms_dbfs, peak_dbfs)
+        if self._mqtt is not None:
+            self._mqtt.set_level(rms_dbfs, peak_dbfs)
 
     def set_health(self, health: Health) -> None:
         """Show how the daemon fares."""
-        if self.mqtt is not None:
-            self.mqtt.set_health(health)
+        if self._mqtt is not None:
+            self._mqtt.set_health(health)
 
     def mqtt_health(self) -> MqttHealth:
         """The broker's part of the health."""
-        if self.mqtt is None:
+        if self._mqtt is None:
             return MqttHealth(undelivered=self._outbox.undelivered, dropped=self._outbox.dropped)
-        state = self.mqtt.state
+        state = self._mqtt.state
         return MqttHealth(
             connected=state.connected,
             reconnects=state.reconnects,
             undelivered=self._outbox.undelivered,
             dropped=self._outbox.dropped,
             denied=state.denied,
-            refused_commands=self.mqtt.refused_commands,
+            refused_commands=self._mqtt.refused_commands,
         )

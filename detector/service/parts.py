@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detector.alerts.homeassistant import DeviceInfo
-from detector.alerts.messages import delivery_payload
+from detector.alerts.messages import class_scores, delivery_payload
 from detector.alerts.sinks import Delivery
 from detector.audio import open_source
 from detector.config import Config
@@ -89,7 +89,7 @@ class Parts:
         self.outputs = Outputs(
             config,
             clock=around.clock,
-            device=around.device,
+            device=replace(around.device, model_id=model.facts.name),
             on_command=on_command,
             environ=around.environ,
         )
@@ -114,6 +114,7 @@ class Parts:
             events=EventMaker(node=config.node, clock=around.clock),
             clock=around.clock,
             tell=self.teller.tell,
+            is_armed=lambda: self.overrides.armed,
         )
         self.desk = self._desk(config)
 
@@ -175,7 +176,7 @@ def window_document(snapshot: Snapshot) -> dict[str, object]:
         "start_s": round(snapshot.start_s, 3),
         "end_s": round(snapshot.end_s, 3),
         "level_dbfs": round(snapshot.level_dbfs, 1),
-        "classes": [{"class": one.name, "score": round(one.score, 4)} for one in snapshot.classes],
+        "classes": class_scores(snapshot.classes),
     }
 
 

@@ -39,7 +39,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class _Evidence:
+class _PeakWindow:
     """The window that speaks loudest for a sound."""
 
     probability: float
@@ -129,7 +129,7 @@ class EventMaker:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ListenedSound:
     """A sound, and the recogniser that it listens to."""
 
     detector: SoundDetector
@@ -148,17 +148,17 @@ class Pipeline:
         self,
         *,
         recognisers: Sequence[Recogniser],
-        listeners: Sequence[Listener],
+        sounds: Sequence[ListenedSound],
         events: EventMaker,
         on_snapshot: Callable[[Snapshot], None] | None = None,
     ) -> None:
         self._recognisers = tuple(recognisers)
-        self._listeners = {listener.detector.sound: listener for listener in listeners}
+        self._sounds = {heard.detector.sound: heard for heard in sounds}
         self._events = events
         self._on_snapshot = on_snapshot
         self._armed = True
         self._open: dict[str, str] = {}
-        self._peaks: dict[str, _Evidence] = {}
+        self._peaks: dict[str, _PeakWindow] = {}
         self._recent: tuple[deque[Observation], ...] = tuple(deque() for _ in recognisers)
         self._captured = (0, 0.0)
         self.windows = 0
@@ -177,7 +177,7 @@ class Pipeline:
     @property
     def detectors(self) -> Mapping[str, SoundDetector]:
         """The sounds by name."""
-        return {sound: listener.detector for sound, listener in self._listeners.items()}
+        return {sound: heard.detector for sound, heard in self._sounds.items()}
 
     def feed(self, item: Block | Gap) -> list[Event]:
         """Take what comes next from a source; hand over the events that it brings about."""
@@ -212,12 +212,12 @@ class Pipeline:
         classes = self._best_classes(place, observation)
         level_dbfs = float(observation.outputs.get(LEVEL, FLOOR_DBFS))
         events = []
-        for sound, listener in self._listeners.items():
-            if listener.recogniser != place:
+        for sound, heard in self._sounds.items():
+            if heard.recogniser != place:
                 continue
-            transition = self._step(listener.detector, place)
-            probability = listener.detector.probability
-            self._follow_peak(sound, _Evidence(probability, classes[:3], level_dbfs))
+            transition = self._step(heard.detector, place)
+            probability = heard.detector.probability
+            self._follow_peak(sound, _PeakWindow(probability, classes[:3], level_dbfs))
             if transition is not None:
                 events.append(self._event(sound, transition))
         if self._on_snapshot is not None and place == 0:
@@ -242,7 +242,7 @@ class Pipeline:
         while recent[0].end_s < observation.end_s - REMEMBERED_S:
             recent.popleft()
 
-    def _follow_peak(self, sound: str, evidence: _Evidence) -> None:
+    def _follow_peak(self, sound: str, evidence: _PeakWindow) -> None:
         """Keep the best window since the onset; before it, the newest."""
         best = self._peaks.get(sound)
         if best is None or sound not in self._open or evidence.probability > best.probability:
@@ -258,14 +258,14 @@ class Pipeline:
             sound,
             transition,
             event_id=event_id,
-            urgency=self._listeners[sound].urgency,
+            urgency=self._sounds[sound].urgency,
             detection=self._detection(sound, transition),
             monotonic_of=self._monotonic_of,
         )
 
     def _detection(self, sound: str, transition: Transition) -> Detection:
-        detector = self._listeners[sound].detector
-        best = self._peaks.get(sound, _Evidence(0.0, (), FLOOR_DBFS))
+        detector = self._sounds[sound].detector
+        best = self._peaks.get(sound, _PeakWindow(0.0, (), FLOOR_DBFS))
         return Detection(
             probability=detector.probability,
             peak_probability=transition.peak_probability,

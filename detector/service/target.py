@@ -84,8 +84,8 @@ def model_at_hand(environ: Mapping[str, str]) -> Path | None:
         homes.append(str(Path(f"~{caller}").expanduser()))
     for home in homes:
         found = find_model(environ={**environ, "HOME": home})
-        if found and sha256_of(found.path) == OFFICIAL.sha256:
-            return found.path
+        if found and sha256_of(found) == OFFICIAL.sha256:
+            return found
     return None
 
 

@@ -17,6 +17,7 @@ from detector.core.errors import AudioError
 from detector.core.events import Event
 from detector.core.level import peak_dbfs, rms_dbfs
 from detector.service.pipeline import Pipeline
+from detector.service.promises import promise
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -80,7 +81,7 @@ class Worker:
 
     @property
     def pipeline(self) -> Pipeline:
-        """What it feeds; to be touched on the worker's own thread only, see ``submit``."""
+        """What it feeds; to be used on the worker's own thread only, see ``submit``."""
         return self._pipeline
 
     @property
@@ -113,7 +114,7 @@ class Worker:
         if self._thread is not None:
             self._thread.join(timeout_s)
             if self._thread.is_alive():
-                _log.error("thread %s did not end within %s s: a bug", self._thread.name, timeout_s)
+                _log.error("bug: thread %s did not end within %s s", self._thread.name, timeout_s)
                 return False
             self._thread = None
         self._serve_requests()
@@ -121,18 +122,9 @@ class Worker:
 
     def submit(self, request: Callable[[Pipeline], _Result]) -> Future[_Result]:
         """Have something done to the pipeline on the worker's thread, between two blocks."""
-        future: Future[_Result] = Future()
-
-        def serve() -> None:
-            if not future.set_running_or_notify_cancel():
-                return  # whoever asked has given up
-            try:
-                future.set_result(request(self._pipeline))
-            except Exception as error:  # noqa: BLE001 - handed on; often nobody waits for it
-                _log.exception("a request to the worker failed")
-                future.set_exception(error)
-
-        self._requests.put(serve)
+        future, fulfil = promise(lambda: request(self._pipeline))
+        future.add_done_callback(_log_failure)  # often nobody waits for it
+        self._requests.put(fulfil)
         return future
 
     def replace_pipeline(self, pipeline: Pipeline) -> Future[None]:
@@ -150,7 +142,7 @@ class Worker:
         except AudioError as error:
             self.failure = error
         except Exception as error:  # noqa: BLE001 - told to the main thread, which ends the daemon
-            _log.exception("the worker failed")
+            _log.exception("bug: the worker failed")
             self.failure = error
         self.ended.set()
 
@@ -222,3 +214,9 @@ class Worker:
             self.statistics.windows += windows
         if events:
             self._on_events(events)
+
+
+def _log_failure(future: Future[_Result]) -> None:
+    error = None if future.cancelled() else future.exception()
+    if error is not None:
+        _log.error("bug: a request to the worker failed", exc_info=error)

@@ -3,7 +3,8 @@
 from typing import Any
 
 from detector.alerts.board import StateBoard
-from detector.alerts.messages import Health, Message, Topics
+from detector.alerts.messages import Health
+from detector.alerts.topics import Message, Topics
 from detector.core.audio import MicState
 from detector.core.events import EventKind, Phase
 from tests.alerts.tools import SOUNDS, offset, onset

@@ -3,7 +3,7 @@
 import pytest
 
 from detector.alerts.commands import CommandRefusedError, parse_command
-from detector.alerts.messages import Topics
+from detector.alerts.topics import Topics
 from detector.core.events import Command, SetArmed, SetThreshold, TestAlert
 from tests.alerts.tools import SOUNDS
 

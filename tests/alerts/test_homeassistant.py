@@ -19,7 +19,8 @@ from detector.alerts.homeassistant import (
     sounds_of,
     threshold_key,
 )
-from detector.alerts.messages import Topics, event_types
+from detector.alerts.messages import event_types
+from detector.alerts.topics import Topics
 from detector.config import SoundConfig
 from detector.core.audio import MicState
 from tests.alerts.discovery_rules import problems
@@ -179,11 +180,11 @@ def test_every_event_type_and_microphone_state_is_declared() -> None:
     assert tree["mic_state"]["ops"] == [state.value for state in MicState]
 
 
-def test_a_sound_without_a_label_is_named_after_itself() -> None:
+def test_a_sound_is_named_by_its_label() -> None:
     """Its threshold too."""
-    tree = payload({"dog_bark": replace(ONE, label="")})["cmps"]
-    assert tree["dog_bark"]["name"] == "Dog bark"
-    assert tree["dog_bark_threshold"]["name"] == "Dog bark threshold"
+    tree = payload({"bark": replace(ONE, label="Dog bark")})["cmps"]
+    assert tree["bark"]["name"] == "Dog bark"
+    assert tree["bark_threshold"]["name"] == "Dog bark threshold"
 
 
 @pytest.mark.parametrize(

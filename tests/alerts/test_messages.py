@@ -13,8 +13,8 @@ import pytest
 from detector.alerts.messages import (
     Health,
     MqttHealth,
-    Topics,
     attributes_payload,
+    class_scores,
     delivery_payload,
     event_message,
     event_payload,
@@ -28,6 +28,7 @@ from detector.alerts.messages import (
     to_json,
 )
 from detector.alerts.sinks import Delivery
+from detector.alerts.topics import Topics
 from detector.core.audio import MicState
 from detector.core.events import ClassScore, Event, EventKind, OffsetReason, Phase, Urgency
 from tests.alerts.tools import DETECTION, ONSET, offset, onset
@@ -98,6 +99,16 @@ def test_the_schema_is_frozen() -> None:
     assert SCHEMA["properties"]["schema_version"]["const"] == 1
     assert SCHEMA["additionalProperties"] is True
     assert SCHEMA["properties"]["classes"]["items"]["required"] == ["class", "score"]
+
+
+def test_all_classes_given_are_told_with_rounded_scores() -> None:
+    """In the order given; an event gives the best three, others may give more."""
+    given = [ClassScore("Bark", 0.123_456), ClassScore("Dog", 0.9), ClassScore("Howl", math.nan)]
+    assert class_scores(given) == [
+        {"class": "Bark", "score": 0.1235},
+        {"class": "Dog", "score": 0.9},
+        {"class": "Howl", "score": None},
+    ]
 
 
 def test_the_schema_is_a_schema_and_describes_every_field() -> None:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from detector.alerts.connection import MqttConnection
-from detector.alerts.messages import OFFLINE, ONLINE, Message
+from detector.alerts.messages import OFFLINE, ONLINE
 from detector.alerts.mqtt import Handlers
+from detector.alerts.topics import Message
 from detector.config import MqttConfig, TlsConfig
 from tests.alerts.conftest import MakeSink
 from tests.alerts.tools import PATIENCE_S, Broker, Cable, Watcher, free_port, until

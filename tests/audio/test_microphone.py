@@ -134,7 +134,7 @@ def test_a_missing_device_is_a_state_and_is_heard_once_it_is_there(
     assert block.start_sample == 0
     assert source.status.available
     assert [record.getMessage() for record in caplog.records] == [
-        "No microphone: no microphone is connected; audio.device is usb"
+        "no microphone: no microphone is connected; audio.device is usb"
     ]
 
 
@@ -329,7 +329,7 @@ def test_a_defect_of_ours_does_not_end_the_hearing(
     source.start()
     deliver(system.opened.next(), clock)
     read_block(source)
-    assert "Bug: hearing failed" in caplog.text
+    assert "bug: hearing failed" in caplog.text
     assert "ZeroDivisionError" in caplog.text
 
 

@@ -66,11 +66,27 @@ def hear(source: Source) -> Samples:
     return np.concatenate(heard) if heard else np.zeros(0, np.float32)
 
 
-def free_megabytes_used() -> int:
-    """Largest resident size of this process so far, in MB."""
-    import resource
+def megabytes_needed(prepare: str, work: str, *arguments: str) -> int:
+    """How much the largest resident size of a process grows through ``work``, in MB.
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    Both are Python code, run one after the other in a process of its own: the peak of this one
+    tells of whatever ran in it before, and that of ``getrusage`` outlives even an exec.
+    """
+    script = f"""
+from pathlib import Path
+
+def peak_kb():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM:")))
+
+{textwrap.dedent(prepare)}
+before_kb = peak_kb()
+{textwrap.dedent(work)}
+print((peak_kb() - before_kb) // 1024)
+"""
+    command = [sys.executable, "-c", script, *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
+    return int(done.stdout)
 
 
 _ASOUNDRC = """\

@@ -191,7 +191,7 @@ def test_a_wrong_command_is_refused_with_a_warning(
     watcher.say(f"detector/here/{topic}", payload)
     until(lambda: said in one.log, "a warning")
     (line,) = (line for line in one.log.splitlines() if said in line)
-    assert "WARNING Command refused: " in line
+    assert "WARNING command refused: " in line
     assert f"detector/here/{topic}: " in line
     assert len(line) < 300
     assert one.client.request("status")["armed"] is True

@@ -1,10 +1,9 @@
 """What ``config show`` and ``config schema`` print."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 import jsonschema
 import pytest
@@ -14,7 +13,7 @@ from detector.config.describe import walk
 from detector.config.json_schema import json_schema
 from detector.config.loader import parse_config
 from detector.config.render import effective_config, schema_text, value_text
-from detector.config.schema import Config, Origin, setting
+from detector.config.schema import Origin
 from detector.config.sounds import shipped_sounds
 
 SHIPPED_FILE = Path(__file__).parents[2] / "config" / "detector.yaml"
@@ -64,19 +63,6 @@ def test_an_origin_put_in_later_is_shown() -> None:
     changed = {**config.origins, "name": Origin("set from Home Assistant")}
     shown = effective_config(replace(config, origins=MappingProxyType(changed)))
     assert "# set from Home Assistant\n" in shown
-
-
-def test_a_secret_is_masked() -> None:
-    """None is in the configuration today; one that comes is masked from its first day."""
-
-    @dataclass(frozen=True)
-    class WithSecret:
-        token: str | None = setting("A token.", default=None, secret=True)
-        origins: Mapping[str, Origin] = field(default_factory=dict)
-
-    shown = effective_config(cast(Config, WithSecret(token="hunter2")))
-    assert shown.split() == ["token:", '"********"', "#", "default"]
-    assert "null" in effective_config(cast(Config, WithSecret()))
 
 
 @pytest.mark.parametrize(

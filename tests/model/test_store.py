@@ -14,8 +14,6 @@ from detector.model.store import (
     OFFICIAL_SHA256,
     OFFICIAL_SIZE,
     OFFICIAL_URLS,
-    FoundModel,
-    ModelOrigin,
     PublishedModel,
     cache_candidates,
     cache_destination,
@@ -85,23 +83,17 @@ def test_named_files_come_before_caches_in_this_order(
     tmp_path: Path, environ: dict[str, str], published: PublishedModel
 ) -> None:
     """Option, environment, configuration; whatever the file holds."""
-    put(cache_candidates(environ, published)[0])
+    cached = put(cache_candidates(environ, published)[0])
     option, variable, configured = (put(tmp_path / name, b"own") for name in ("o", "v", "c"))
     with_variable = {**environ, "DETECTOR_MODEL": str(variable)}
 
-    def find(environ: dict[str, str], **named: Path) -> FoundModel | None:
+    def find(environ: dict[str, str], **named: Path) -> Path | None:
         return find_model(environ=environ, published=published, **named)
 
-    assert find(with_variable, option=option, configured=configured) == FoundModel(
-        option, ModelOrigin.OPTION
-    )
-    assert find(with_variable, configured=configured) == FoundModel(
-        variable, ModelOrigin.ENVIRONMENT
-    )
-    assert find(environ, configured=configured) == FoundModel(configured, ModelOrigin.CONFIG)
-    found = find({**environ, "DETECTOR_MODEL": ""})
-    assert found is not None
-    assert found.origin is ModelOrigin.CACHE
+    assert find(with_variable, option=option, configured=configured) == option
+    assert find(with_variable, configured=configured) == variable
+    assert find(environ, configured=configured) == configured
+    assert find({**environ, "DETECTOR_MODEL": ""}) == cached
 
 
 def test_named_file_that_is_absent_is_not_replaced_by_the_cache(
@@ -109,16 +101,21 @@ def test_named_file_that_is_absent_is_not_replaced_by_the_cache(
 ) -> None:
     """The message says who named it."""
     put(cache_candidates(environ, published)[0])
-    environ["DETECTOR_MODEL"] = str(tmp_path / "nowhere")
-    with pytest.raises(ModelError, match="nowhere: cannot read the model that DETECTOR_MODEL nam"):
+    absent = tmp_path / "nowhere"
+    said = "nowhere: cannot read the model that {} names: No such file"
+    with pytest.raises(ModelError, match=said.format("--model")):
+        find_model(option=absent, environ=environ, published=published)
+    with pytest.raises(ModelError, match=said.format("model.path")):
+        find_model(configured=absent, environ=environ, published=published)
+    environ["DETECTOR_MODEL"] = str(absent)
+    with pytest.raises(ModelError, match=said.format("DETECTOR_MODEL")):
         find_model(environ=environ, published=published)
 
 
 def test_intact_cached_file_is_found(environ: dict[str, str], published: PublishedModel) -> None:
     """By its content."""
     path = put(cache_candidates(environ, published)[0])
-    found = find_model(environ=environ, published=published)
-    assert found == FoundModel(path, ModelOrigin.CACHE)
+    assert find_model(environ=environ, published=published) == path
 
 
 def test_nothing_is_found_where_there_is_nothing(
@@ -147,8 +144,7 @@ def test_later_cache_stands_in_for_a_damaged_one(
     service, user, _ = cache_candidates(environ, published)
     put(service, b"damaged")
     put(user)
-    found = find_model(environ=environ, published=published)
-    assert found == FoundModel(user, ModelOrigin.CACHE)
+    assert find_model(environ=environ, published=published) == user
 
 
 def test_unreadable_cached_file_is_passed_over_with_a_warning(
@@ -166,11 +162,10 @@ def test_missing_model_is_fetched_and_then_found(
 ) -> None:
     """Into the first cache."""
     path = cache_candidates(environ, published)[0]
-    fetched = resolve_model(environ=environ, published=published)
-    assert fetched == FoundModel(path, ModelOrigin.FETCHED)
+    assert resolve_model(environ=environ, published=published) == path
     assert path.read_bytes() == CONTENT
-    again = resolve_model(environ=environ, published=replace(published, urls=[]))
-    assert again == FoundModel(path, ModelOrigin.CACHE)
+    nowhere = replace(published, urls=[])
+    assert resolve_model(environ=environ, published=nowhere) == path
 
 
 def test_damaged_cached_file_is_fetched_anew(
@@ -178,7 +173,7 @@ def test_damaged_cached_file_is_fetched_anew(
 ) -> None:
     """The right bytes take its place."""
     path = put(cache_candidates(environ, published)[0], b"damaged")
-    assert resolve_model(environ=environ, published=published).path == path
+    assert resolve_model(environ=environ, published=published) == path
     assert path.read_bytes() == CONTENT
 
 

@@ -27,15 +27,20 @@ class ToldRecogniser:
         )
 
     def feed(self, item: Block | Gap) -> Sequence[Observation]:
-        """One observation a block."""
+        """One observation for each second of a block."""
         self.fed.append(item)
         if isinstance(item, Gap):
             return []
+        starts = range(0, len(item.samples), 16_000)
+        return [self._observation(item, start) for start in starts]
+
+    def _observation(self, block: Block, start: int) -> Observation:
         outputs = {
-            SCORES: item.samples[: len(self._labels)].copy(),
+            SCORES: block.samples[start : start + len(self._labels)].copy(),
             LEVEL: np.array(-20.0, np.float32),
         }
-        return [Observation(item.start_sample / 16_000, item.end_sample / 16_000, outputs)]
+        start_s = (block.start_sample + start) / 16_000
+        return Observation(start_s, start_s + 1.0, outputs)
 
 
 def second(index: int, *scores: float, captured_s: float | None = None) -> Block:

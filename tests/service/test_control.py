@@ -5,7 +5,7 @@ import socket
 import stat
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -282,7 +282,7 @@ def test_a_path_too_long_for_a_socket_is_said_at_both_ends(short_path: Path) -> 
         ControlClient(path).request("ping")
 
 
-Subscription = Iterator[dict[str, Any]]
+Subscription = Generator[dict[str, Any], None, None]
 
 
 @pytest.fixture
@@ -347,7 +347,7 @@ def test_a_subscriber_that_left_is_forgotten(
     own_server: ControlServer, subscription: Subscription
 ) -> None:
     """At the next line that cannot be sent to it."""
-    subscription.close()  # type: ignore[attr-defined] # it is a generator
+    subscription.close()
 
     def forgotten() -> bool:
         own_server.broadcast({"event": 1})

@@ -80,7 +80,7 @@ def test_it_can_be_asked_while_it_runs(life: Life, capfd: pytest.CaptureFixture[
         assert life.control.request("recent")["windows"]
         life.control.request("disarm")
         until(lambda: "event" in next(stream), "the event")
-        stream.close()  # type: ignore[attr-defined] # it is a generator
+        stream.close()
         assert life.control.request("status")["armed"] is False
 
     life.run(script)
@@ -133,7 +133,7 @@ def test_a_test_alert_is_ended_by_the_daemon_itself(life: Life) -> None:
         life.control.request("test_alert")
         life.clock.leap_s += 3.0
         until(lambda: next(stream).get("event", {}).get("phase") == "offset", "the end")
-        stream.close()  # type: ignore[attr-defined] # it is a generator
+        stream.close()
 
     assert life.run(script) == 0
 
@@ -219,7 +219,7 @@ def test_a_sound_that_is_on_is_ended_by_a_reload(
         until(lambda: any(one["state"] == "on" for one in sounds(stream)), "an onset")
         life.reload()
         until(lambda: "event" in next(stream), "the offset")
-        stream.close()  # type: ignore[attr-defined] # it is a generator
+        stream.close()
 
     life.run(script)
     told = [(event["event_type"], event["reason"]) for event in events(capfd)]
@@ -292,7 +292,7 @@ def test_a_source_that_does_not_start_after_a_reload_brings_the_old_one_back(
         assert "silence.wav" in life.control.request("status")["status"]
         stream = life.control.subscribe()
         until(lambda: "snapshot" in next(stream), "a window")
-        stream.close()  # type: ignore[attr-defined] # it is a generator
+        stream.close()
 
     assert life.run(script) == 0
     assert "broken.wav cannot be decoded" in caplog.text

@@ -21,6 +21,7 @@ class Watch:
 
     bench: Bench
     told: list[Event] = field(default_factory=list)
+    armed: bool = True
 
     def __post_init__(self) -> None:
         """Begin to watch."""
@@ -33,6 +34,7 @@ class Watch:
             events=EventMaker(node="nursery", clock=clock),
             clock=clock,
             tell=self.told.extend,
+            is_armed=lambda: self.armed,
         )
 
     def look(self, *, after_s: float = 0.0) -> None:
@@ -131,7 +133,7 @@ def test_an_open_sound_is_ended_when_the_microphone_is_lost(watch: Watch) -> Non
 def test_disarmed_is_muted_but_online(watch: Watch) -> None:
     """Disarming is somebody's wish, not a fault."""
     watch.hear(0)
-    watch.bench.ask(lambda pipeline: pipeline.set_armed(armed=False))
+    watch.armed = False
     watch.look()
     assert watch.monitor.mic_state is MicState.MUTED
     assert watch.outputs.microphone == [True]
@@ -142,7 +144,7 @@ def test_disarmed_is_muted_but_online(watch: Watch) -> None:
 def test_a_missing_microphone_is_missing_even_when_disarmed(watch: Watch) -> None:
     """The wish does not hide the fault."""
     watch.hear(0)
-    watch.bench.ask(lambda pipeline: pipeline.set_armed(armed=False))
+    watch.armed = False
     watch.lose()
     assert watch.monitor.mic_state is MicState.MISSING
     assert watch.kinds == [EventKind.MICROPHONE_LOST]
@@ -190,6 +192,8 @@ def test_health_figures_are_those_of_the_worker(watch: Watch) -> None:
     watch.bench.source.away()
     watch.bench.clock.now_s += 10.0
     watch.bench.source.away()
+    watch.bench.worker.statistics.feed_ms.clear()
+    watch.bench.worker.statistics.feed_ms.extend(range(1, 101))
     health = watch.monitor.health()
     assert health.dropped_windows == 2
     assert (health.gaps, health.gap_seconds) == (2, 2.5)
@@ -197,7 +201,8 @@ def test_health_figures_are_those_of_the_worker(watch: Watch) -> None:
     assert health.uptime_s == pytest.approx(14.0)
     assert health.deaf_seconds["missing"] == pytest.approx(10.0)
     assert health.deaf_seconds["total"] == pytest.approx(sum(health.deaf_seconds.values()) / 2)
-    assert health.inference_ms_p50 == health.inference_ms_p95 == 0.0
+    assert health.inference_ms_p50 == pytest.approx(50.5)
+    assert health.inference_ms_p95 == pytest.approx(95.05)
     assert (health.model, health.runtime) == ("yamnet/00000000", "told")
     assert health.last_error == health.mic_detail == "unplugged"
     assert health.clock_synchronised is True

@@ -1,5 +1,6 @@
 """The straight line from blocks to events, with a recogniser that is told what to see."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,8 +9,8 @@ from detector.config.loader import parse_config
 from detector.core.audio import Gap, GapCause
 from detector.core.errors import ConfigError
 from detector.core.events import Event, EventKind, OffsetReason, Phase, Urgency
-from detector.service.build import build_listeners, build_pipeline
-from detector.service.pipeline import Pipeline, Snapshot
+from detector.service.build import build_pipeline, build_sounds
+from detector.service.pipeline import EventMaker, Pipeline, Snapshot
 from tests.clocks import START, HandClock
 from tests.service.fakes import ToldRecogniser, second
 
@@ -158,7 +159,7 @@ def test_a_class_the_model_does_not_have_is_a_configuration_error() -> None:
     """With the nearest name there is."""
     config = parse_config(YAML.replace("Bark", "Barc"), "test.yaml")
     with pytest.raises(ConfigError, match=r"Barc.*Bark"):
-        build_listeners(config, ToldRecogniser(LABELS).spec)
+        build_sounds(config, ToldRecogniser(LABELS).spec)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_a_calibration_fitted_for_something_else_is_refused(
     )
     yaml = YAML.replace("[Bark, Dog]", f"[Bark, Dog], {calibration}")
     with pytest.raises(ConfigError, match=complaint):
-        build_listeners(parse_config(yaml, "test.yaml"), ToldRecogniser(LABELS).spec)
+        build_sounds(parse_config(yaml, "test.yaml"), ToldRecogniser(LABELS).spec)
 
 
 def test_a_fitting_calibration_makes_probabilities() -> None:
@@ -192,3 +193,31 @@ def test_a_fitting_calibration_makes_probabilities() -> None:
     assert onset.detection is not None
     assert onset.detection.calibrated
     assert onset.detection.probability == pytest.approx(0.76, abs=0.01)
+
+
+def test_each_recogniser_has_the_sounds_that_listen_to_it() -> None:
+    """Two recognisers side by side: each sound follows its own, and people watch the first."""
+    clock, seen = HandClock(), list[Snapshot]()
+    config = parse_config(YAML, "test.yaml")
+    first, second_one = ToldRecogniser(LABELS), ToldRecogniser(("Silence", "Kettle"))
+    (bark,) = build_sounds(config, first.spec)
+    kettle = replace(
+        build_sounds(parse_config(YAML.replace("[Bark, Dog]", "[Kettle]"), "k"), second_one.spec)[
+            0
+        ],
+        recogniser=1,
+    )
+    kettle.detector.sound = "kettle"
+    line = Pipeline(
+        recognisers=[first, second_one],
+        sounds=[bark, kettle],
+        events=EventMaker(node="nursery", clock=clock),
+        on_snapshot=seen.append,
+    )
+    # Column 1 is Bark to the first and Kettle to the second.
+    events = feed(line, clock, 0.9)
+    assert {event.sound for event in events} == {"dog_bark", "kettle"}
+    assert len(seen) == len(line.recent) == 1
+    assert line.windows == 2
+    assert [one.name for one in seen[0].classes] == ["Bark", "Rain", "Dog", "Baby cry, infant cry"]
+    assert len(first.fed) == len(second_one.fed) == 1
