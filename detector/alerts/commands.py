@@ -21,7 +21,10 @@ class CommandRefusedError(DetectorError):
 def parse_command(
     topic: str, payload: bytes, *, retained: bool, topics: Topics, sounds: Mapping[str, SoundConfig]
 ) -> Command | None:
-    """The command in a message; None where the topic is none of the command topics, or a ping.
+    """The command in a message; None where there is none.
+
+    That is so on topics that are no command topics, for a ping, and for the empty message that
+    clears a retained switch.
 
     Raises CommandRefusedError for one that is retained (it would be obeyed anew at every
     connection), too long, malformed, or about a sound that is not listened for.
@@ -33,7 +36,8 @@ def parse_command(
     if sound is not None:
         return SetThreshold(sound, _threshold(topic, text, _known(topic, sound, sounds)))
     if topic == topics.armed_set:
-        return SetArmed(_switch(topic, text))
+        # Empty is what clears a topic that somebody retained: no command.
+        return SetArmed(_switch(topic, text)) if text else None
     return None if text.startswith(PING) else _test_alert(topic, text, sounds)
 
 

@@ -20,6 +20,7 @@ _COMMANDS = (
     "doctor",
     "devices",
     "test_alert",
+    "arm",
     "config",
     "model",
     "service",

@@ -181,6 +181,19 @@ def running_service(node: str | None = None) -> "ControlClient | None":
     return None
 
 
+def required_service(node: str | None = None) -> "ControlClient":
+    """The same; raises ControlError where none answers."""
+    from detector.core.errors import ControlError
+
+    client = running_service(node)
+    if client is None:
+        raise ControlError(
+            "no running service found; start one (detector run), or join its group: "
+            "sudo usermod -aG detector $USER"
+        )
+    return client
+
+
 def add_source_options(parser: argparse.ArgumentParser) -> None:
     """``--file`` and ``--stdin``: hear something else than what is configured."""
     group = parser.add_mutually_exclusive_group()

@@ -57,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     scene = alarm_scene()
     source = ArraySource(scene, realtime=not arguments.fast, clock=clock)
     pipeline = build_pipeline(config, [recogniser], clock=clock)
-    print(f"playing {len(scene) / 16_000:.0f} s: {', '.join(SCENE_SOUNDS)}", flush=True)
+    print(f"playing {len(scene) / 16_000:.0f} s: {', '.join(SCENE_SOUNDS)}")
+    print("times are when a sound began or ended, as estimated", flush=True)
     heard: list[Event] = []
     for _, events in run_to_end(source, pipeline, recogniser.spec):
         for event in events:

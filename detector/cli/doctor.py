@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detector.cli.common import (
@@ -137,8 +138,11 @@ def _microphone(config: "Config") -> Finding:
     if client is not None:
         health = client.request("status")["health"]
         detail = f"the service says {health['mic_state']}: {health['mic_detail']}"
-        if health["mic_state"] in ("ok", "muted"):
+        if health["mic_state"] == "ok":
             return Finding(Verdict.OK, detail)
+        if health["mic_state"] == "muted":
+            remedy = "disarmed, no sound is told: detector arm, or the switch in Home Assistant"
+            return Finding(Verdict.WARNING, detail, remedy)
         if health["mic_state"] == "clipping":
             return Finding(Verdict.WARNING, detail, "turn the capture volume down: alsamixer, F4")
         return Finding(Verdict.FAILED, detail, _MICROPHONE_REMEDY)
@@ -213,7 +217,7 @@ def _service(config: "Config") -> Finding:
     client = running_service(config.node)
     if client is not None:
         return Finding(Verdict.OK, f"runs: {client.request('status')['status']}")
-    remedy = "sudo detector service install"
+    remedy = f"sudo {Path(sys.argv[0]).absolute()} service install"
     systemctl = shutil.which("systemctl")
     if systemctl is None:
         return Finding(Verdict.SKIPPED, "no systemd on this machine")

@@ -85,6 +85,7 @@ def _service(client: "ControlClient") -> Iterator[tuple[str, Iterator[Line]]]:
         try:
             for line in client.subscribe():
                 queue.put(line)
+            queue.failure = ControlError(f"{client.path}: the service has ended")
         except (OSError, ValueError) as error:
             queue.failure = ControlError(f"{client.path}: the service hung up: {error}")
         except DetectorError as error:
@@ -96,7 +97,7 @@ def _service(client: "ControlClient") -> Iterator[tuple[str, Iterator[Line]]]:
     # A daemon thread: it waits for lines that may never come.
     threading.Thread(target=read, name="detector-listen", daemon=True).start()
     try:
-        title = f"{status['node']} (the running service): {status['status']}"
+        title = f"{status['node']} (the running service)"
         yield title, queue.lines(lambda: str(client.request("status")["status"]))
     finally:
         queue.close()
@@ -211,7 +212,8 @@ def _screen(title: str, window: Line | None, events: "deque[str]") -> "Group":
         level = window["level_dbfs"]
         rows.append(Text(f"level  {level_bar(level, 40)} {level_text(level)}"))
         best = ", ".join(f"{one['class']} {one['score']:.2f}" for one in window["classes"])
-        rows += [Text(f"hears  {best}"), Text(""), _sounds_table(window["sounds"])]
+        hears = Text(f"hears  {best}", no_wrap=True, overflow="ellipsis")
+        rows += [hears, Text(""), _sounds_table(window["sounds"])]
     rows += [Text(""), *(Text(event, style="bold green") for event in events)]
     return Group(*rows)
 
@@ -221,10 +223,10 @@ def _sounds_table(sounds: list[Line]) -> Any:
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("sound", "probability", "", "why"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True)
     styles = {"on": "bold red", "confirming": "yellow", "refractory": "dim"}
     for one in sounds:
-        bar = _probability_bar(one["probability"], one["threshold"], 30)
+        bar = _probability_bar(one["probability"], one["threshold"], 20)
         style = styles.get(one["state"])
         table.add_row(one["sound"], f"{one['probability']:.2f}", bar, one["why"], style=style)
     return table

@@ -2,8 +2,7 @@
 
 import argparse
 
-from detector.cli.common import Subparsers, add_command, running_service
-from detector.core.errors import ControlError
+from detector.cli.common import Subparsers, add_command, required_service
 
 _DESCRIPTION = """\
 Have the running service send a test alert: the sound goes ON, an event with `test: true`
@@ -29,11 +28,6 @@ def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask for it."""
-    client = running_service(arguments.node)
-    if client is None:
-        raise ControlError(
-            "no running service found; start one (detector run), or join its group: "
-            "sudo usermod -aG detector $USER"
-        )
-    print(client.request("test_alert", sound=arguments.sound)["done"])
+    service = required_service(arguments.node)
+    print(service.request("test_alert", sound=arguments.sound)["done"])
     return 0

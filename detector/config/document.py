@@ -112,9 +112,8 @@ class Document:
         elif "password" in name.lower() and len(name) <= 20:
             self.problem(self.lines[path], path, f"is not known; {_FILE_HINT}")
         else:
-            hint = suggestion(name, [known.name for known in known_settings(section)]) or _moved(
-                name
-            )
+            names = [known.name for known in known_settings(section)]
+            hint = suggestion(name, names) or _moved(name)
             self.problem(self.lines[path], path, f"is not known{hint}")
 
     # Sections.

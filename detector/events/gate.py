@@ -112,9 +112,9 @@ class Gate:
         return GateState.CONFIRMING if self._evidence else GateState.IDLE
 
     @property
-    def on_since_s(self) -> float | None:
-        """Estimated onset of the sound that is on."""
-        return None if self._sounding is None else self._sounding.onset_s
+    def on_for_s(self) -> float:
+        """Seconds since the estimated onset of the sound that is on; 0 while none is."""
+        return 0.0 if self._sounding is None else max(0.0, self._now_s - self._sounding.onset_s)
 
     def evidence_s(self) -> float:
         """Seconds of audio covered by evident windows within the confirmation span."""

@@ -83,9 +83,8 @@ class SoundDetector:
         settings, state = self._gate.settings, self._gate.state
         if state is GateState.ON:
             sign = "≥" if self._probability >= settings.release_threshold else "<"
-            since = self._gate.on_since_s or 0.0
             return (
-                f"on since {since:.1f} s; {self._probability:.2f} {sign} release "
+                f"on for {self._gate.on_for_s:.1f} s; {self._probability:.2f} {sign} release "
                 f"{settings.release_threshold:.2f}"
             )
         sign = "≥" if self._probability >= settings.threshold else "<"

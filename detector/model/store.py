@@ -87,13 +87,9 @@ def find_model(
     cache is taken only with the published content; any other is warned about and passed over.
     Raises ModelError where a file is named but is not there.
     """
-    for named, origin in (
-        (option, "--model"),
-        (_from_environment(environ), MODEL_VARIABLE),
-        (configured, "model.path"),
-    ):
-        if named is not None:
-            return _require_there(named, origin)
+    named = _named_model(option, configured, environ)
+    if named is not None:
+        return _require_there(*named)
     for path in cache_candidates(environ, published):
         if _is_intact(path, published):
             return path
@@ -166,9 +162,17 @@ def _fetch(published: PublishedModel, destination: Path, *, progress: Progress |
     _log.info("fetched the model from %s", url)
 
 
-def _from_environment(environ: Mapping[str, str]) -> Path | None:
-    named = environ.get(MODEL_VARIABLE)
-    return Path(named).expanduser() if named else None
+def _named_model(
+    option: Path | None, configured: Path | None, environ: Mapping[str, str]
+) -> tuple[Path, str] | None:
+    """The file that is named, and by what."""
+    if option is not None:
+        return option, "--model"
+    if variable := environ.get(MODEL_VARIABLE):
+        return Path(variable).expanduser(), MODEL_VARIABLE
+    if configured is not None:
+        return configured, "model.path"
+    return None
 
 
 def _require_there(named: Path, origin: str) -> Path:

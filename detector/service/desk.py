@@ -78,7 +78,10 @@ class Desk:
         pipeline.set_armed(armed=armed)
         self._outputs.set_armed(armed=armed)
         if not armed:
-            _log.warning("disarmed: no sound will be told until somebody arms it again")
+            _log.warning(
+                "disarmed: no sound is told until somebody arms it again "
+                "(detector arm, or the switch in Home Assistant)"
+            )
 
     def carry_out(self, command: Command, by: str) -> str:
         """Do it; returns a line that says what was done.  ``by`` says whose wish it was.
@@ -145,7 +148,7 @@ class Desk:
         kind = EventKind.ARMED if armed else EventKind.DISARMED
         urgency = Urgency.INFO if armed else Urgency.NOTICE
         self._tell([self._events.notice(kind, urgency=urgency, reason=f"by {by}")])
-        _log.warning("%s by %s", kind, by)
+        _log.log(logging.INFO if armed else logging.WARNING, "%s by %s", kind, by)
         return str(kind)
 
     def _test_alert(self, sound: str | None, by: str) -> str:

@@ -12,8 +12,6 @@ from detector.config import Config
 
 _log = logging.getLogger(__name__)
 
-FILE_NAME = "overrides.json"
-
 
 def state_directory(config: Config, environ: Mapping[str, str]) -> Path:
     """Where state is kept: the setting, else systemd's directory, else the user's own."""
@@ -42,6 +40,7 @@ class Overrides:
     """
 
     directory: Path
+    node: str
     armed: bool = True
     thresholds: dict[str, ThresholdOverride] = field(default_factory=dict)
     _changed: bool = False
@@ -49,7 +48,7 @@ class Overrides:
     @property
     def path(self) -> Path:
         """The file they are kept in."""
-        return self.directory / FILE_NAME
+        return self.directory / f"overrides-{self.node}.json"
 
     def load(self) -> None:
         """Read the file, if there is one; a damaged one is set aside and said so."""

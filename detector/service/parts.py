@@ -11,7 +11,7 @@ from detector.audio import open_source
 from detector.config import Config
 from detector.core.clock import Clock
 from detector.core.errors import ControlError
-from detector.core.events import Command, Event, OffsetReason
+from detector.core.events import Command, Event, OffsetReason, Phase
 from detector.core.recognition import Recogniser
 from detector.service.build import build_pipeline
 from detector.service.control import ControlServer, runtime_directory
@@ -60,7 +60,8 @@ class Teller:
             self._outputs.tell(event)
             body = delivery_payload(Delivery(event))
             self._control.broadcast({"event": body})
-            _log.info("%s (%s)", body["event_type"], event.id)
+            ended = " ended" if event.test and event.phase is Phase.OFFSET else ""
+            _log.info("%s%s (%s)", body["event_type"], ended, event.id)
 
     def show(self, snapshot: Snapshot) -> None:
         """Show a window to whoever is subscribed."""
@@ -85,7 +86,7 @@ class Parts:
         cannot be what it should.
         """
         self._around = around
-        self.overrides = Overrides(state_directory(config, around.environ))
+        self.overrides = Overrides(state_directory(config, around.environ), config.node)
         self.outputs = Outputs(
             config,
             clock=around.clock,

@@ -3,7 +3,7 @@
 import secrets
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from detector.core.audio import SAMPLE_RATE_HZ, Block, Gap
@@ -283,4 +283,6 @@ class Pipeline:
         self, observation: Observation, classes: tuple[ClassScore, ...], level_dbfs: float
     ) -> Snapshot:
         readings = tuple(detector.reading() for detector in self.detectors.values())
+        if not self._armed:
+            readings = tuple(replace(reading, why="disarmed") for reading in readings)
         return Snapshot(observation.start_s, observation.end_s, level_dbfs, classes, readings)

@@ -46,7 +46,6 @@ def test_a_command_is_understood(topic: str, payload: bytes, command: Command) -
         (THRESHOLD, b"0,5", "not a number"),
         (TOPICS.threshold_set("dog_bark"), b"0.5", "'dog_bark' is not listened for; sounds are"),
         (TOPICS.threshold_set("a/b"), b"0.5", "not listened for"),
-        (TOPICS.armed_set, b"", "neither ON nor OFF"),
         (TOPICS.armed_set, b"on", "'on' is neither ON nor OFF"),
         (TOPICS.command, b"", "no command"),
         (TOPICS.command, b"PRESS", "'PRESS' is no command; known is test_alert"),
@@ -81,3 +80,8 @@ def test_a_command_of_exactly_the_limit_is_read() -> None:
 def test_other_topics_hold_no_commands(topic: str) -> None:
     """None, not an error."""
     assert parse(topic, b"x" * 1000) is None
+
+
+def test_what_clears_a_retained_switch_is_no_command() -> None:
+    """Whoever retained OFF by mistake must be able to take it away again."""
+    assert parse(TOPICS.armed_set, b"") is None

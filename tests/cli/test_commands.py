@@ -149,6 +149,20 @@ def test_a_test_alert_without_a_service_is_told(detector: Commands) -> None:
     assert "usermod -aG detector" in line
 
 
+def test_the_service_is_disarmed_and_armed_again(detector: Commands) -> None:
+    """Said while it lasts: by the command, by the doctor, and at the next start."""
+    with daemon(detector) as one:
+        one.wait()
+        assert detector("arm", "--node", "here").out == "armed already\n"
+        assert detector("disarm", "--node", "here").out == "disarmed\n"
+        assert one.end().code == 0
+    with daemon(detector) as one:
+        one.wait()
+        assert detector("arm", "--node", "here").out == "armed\n"
+        outcome = one.end()
+        assert "no sound is told until somebody arms it again" in outcome.err
+
+
 def test_a_test_alert_is_sent_by_the_service(detector: Commands) -> None:
     """And told as one: ON and OFF."""
     with daemon(detector) as one:

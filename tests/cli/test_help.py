@@ -66,6 +66,8 @@ def test_the_commands_are_those_that_the_documentation_names() -> None:
         "doctor",
         "devices",
         "test-alert",
+        "arm",
+        "disarm",
         "config",
         "config check",
         "config show",

@@ -97,4 +97,4 @@ def test_a_reading_tells_why() -> None:
     sound.step([observation(0.6, end_s=1.455)])
     assert sound.reading().why == "0.60 ≥ 0.50, 1.0 s of 1.4 s heard"
     sound.step([observation(0.6, end_s=1.935)])
-    assert sound.reading().why == "on since 1.2 s; 0.60 ≥ release 0.30"
+    assert sound.reading().why == "on for 0.7 s; 0.60 ≥ release 0.30"

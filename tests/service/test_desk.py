@@ -36,7 +36,7 @@ class Office:
     def __post_init__(self) -> None:
         """Open it."""
         self.outputs = NotedOutputs(self.bench.clock)
-        self.overrides = Overrides(self.folder)
+        self.overrides = Overrides(self.folder, "nursery")
         self.overrides.load()
         self.desk = Desk(
             self.bench.config,
@@ -104,7 +104,7 @@ def test_a_lowered_threshold_takes_the_release_along(office: Office) -> None:
     """Else the sound would begin below the score at which it ends, and flicker."""
     office.carry_out(SetThreshold("dog_bark", 0.25))
     office.bench.hear(bark(0, 0.26))
-    assert office.reading("dog_bark").why == "on since 0.0 s; 0.26 ≥ release 0.15"
+    assert office.reading("dog_bark").why == "on for 1.0 s; 0.26 ≥ release 0.15"
 
 
 def test_an_override_is_dropped_when_the_configured_value_changes(
@@ -229,7 +229,7 @@ def test_disarmed_outlives_a_restart_and_is_warned_about(
     caplog.clear()
     again = Office(office.bench, tmp_path)
     assert again.outputs.armed == [False]
-    assert "no sound will be told until somebody arms it again" in caplog.text
+    assert "no sound is told until somebody arms it again" in caplog.text
     assert not again.bench.ask(lambda pipeline: pipeline.armed)
 
 

@@ -7,20 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from detector.service.overrides import FILE_NAME, Overrides, ThresholdOverride, state_directory
+from detector.service.overrides import Overrides, ThresholdOverride, state_directory
 from tests.service.bench import configured
+
+FILE_NAME = "overrides-nursery.json"
 
 
 def loaded(folder: Path) -> Overrides:
     """What a new run finds there."""
-    overrides = Overrides(folder)
+    overrides = Overrides(folder, "nursery")
     overrides.load()
     return overrides
 
 
 def test_what_was_set_is_found_again(tmp_path: Path) -> None:
     """Thresholds with what they replaced, and the armed switch."""
-    overrides = Overrides(tmp_path / "state")
+    overrides = Overrides(tmp_path / "state", "nursery")
     overrides.set_threshold("dog_bark", 0.8, configured=0.5)
     overrides.set_armed(armed=False)
     overrides.save()
@@ -41,7 +43,7 @@ def test_without_a_file_nothing_is_overridden(
 
 def test_the_file_is_for_nobody_else(tmp_path: Path) -> None:
     """Nor is a folder that had to be made; nothing is left beside it."""
-    overrides = Overrides(tmp_path / "state")
+    overrides = Overrides(tmp_path / "state", "nursery")
     overrides.set_armed(armed=False)
     overrides.save()
     assert overrides.path.stat().st_mode & 0o777 == 0o600
@@ -79,7 +81,7 @@ def test_a_damaged_file_is_set_aside(
     assert overrides.armed
     assert overrides.thresholds == {}
     assert "damaged; set aside as" in caplog.text
-    assert (tmp_path / "overrides.damaged").read_text() == text
+    assert (tmp_path / "overrides-nursery.damaged").read_text() == text
     assert not overrides.path.exists()
 
 
@@ -97,7 +99,7 @@ def test_a_damaged_file_that_cannot_be_set_aside_is_survived(
 ) -> None:
     """It is said, and that is all."""
     (tmp_path / FILE_NAME).write_text("{")
-    (tmp_path / "overrides.damaged").mkdir()
+    (tmp_path / "overrides-nursery.damaged").mkdir()
     assert loaded(tmp_path).armed
     assert "cannot be set aside" in caplog.text
 
@@ -116,7 +118,7 @@ def test_a_directory_that_cannot_be_written_is_survived(
 ) -> None:
     """What was set holds until the next start."""
     (tmp_path / "file").write_text("in the way")
-    overrides = Overrides(tmp_path / "file" / "state")
+    overrides = Overrides(tmp_path / "file" / "state", "nursery")
     overrides.set_threshold("dog_bark", 0.8, configured=0.5)
     overrides.save()
     assert overrides.thresholds["dog_bark"].value == 0.8
@@ -127,7 +129,7 @@ def test_a_write_that_fails_leaves_the_old_file_whole(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The new one takes its place only when it is complete."""
-    overrides = Overrides(tmp_path)
+    overrides = Overrides(tmp_path, "nursery")
     overrides.set_threshold("dog_bark", 0.8, configured=0.5)
     overrides.save()
     before = overrides.path.read_text()
@@ -140,7 +142,7 @@ def test_a_write_that_fails_leaves_the_old_file_whole(
 
 def test_nothing_is_written_where_nothing_was_set(tmp_path: Path) -> None:
     """A card has a limited life."""
-    overrides = Overrides(tmp_path)
+    overrides = Overrides(tmp_path, "nursery")
     overrides.save()
     assert not overrides.path.exists()
     overrides.set_armed(armed=True)
