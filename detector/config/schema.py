@@ -50,6 +50,8 @@ def setting(
     return field(default=default, metadata=metadata)
 
 
+HOST_PATTERN = r"[^\s:/@]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%\w+)?"
+"""A host's name or IPv4 address, or an IPv6 address: no scheme, no port."""
 NAME_PATTERN = r"[a-z][a-z0-9_]{0,39}"
 NODE_PATTERN = r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,39}"
 SHA256_PATTERN = r"[0-9a-f]{64}"
@@ -291,7 +293,13 @@ class TlsConfig:
 class MqttConfig:
     """The broker. Without a host, events are JSON lines on standard output."""
 
-    host: str | None = setting("Broker's name or address.", default=None)
+    host: str | None = setting(
+        "Broker's name or address.",
+        default=None,
+        pattern=HOST_PATTERN,
+        pattern_means="a name or address alone, such as homeassistant.local; the port has a "
+        "setting of its own, `port`, and encryption too, `tls`",
+    )
     port: int | None = setting(
         "Default: 1883, with TLS 8883.", default=None, minimum=1, maximum=65_535
     )

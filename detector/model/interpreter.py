@@ -1,6 +1,8 @@
 """The TFLite interpreter: the one place that knows the two packages which provide it."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -129,8 +131,9 @@ def _load(
     file: ModelFile, runtime: RuntimeName, interpreter_class: _Interpreter, threads: int
 ) -> _Interpreter:
     try:
-        interpreter = interpreter_class(model_content=file.content, num_threads=threads)
-        interpreter.allocate_tensors()
+        with _hushed():
+            interpreter = interpreter_class(model_content=file.content, num_threads=threads)
+            interpreter.allocate_tensors()
     except (SystemError, AttributeError, ImportError) as error:
         raise ModelError(_misfit_line(file.path, runtime, error)) from error
     except (ValueError, RuntimeError) as error:
@@ -139,6 +142,22 @@ def _load(
             f"runtime: {_one_line(error)}"
         ) from error
     return interpreter
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep the runtime's own chatter about delegates and processors from standard error.
+
+    It has no switch for that, and what matters it raises.  Our log has a descriptor of its own.
+    """
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _misfit_line(path: Path, runtime: RuntimeName, error: Exception) -> str:

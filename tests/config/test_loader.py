@@ -188,3 +188,9 @@ def test_problems_name_the_file_as_it_was_given(tmp_path: Path) -> None:
     """So that a terminal can open it."""
     path = written(tmp_path, "name: x\nnam: y\n")
     assert failure(path) == f"{path}:2: nam: is not known; did you mean name?"
+
+
+@pytest.mark.parametrize("host", ["broker", "broker.local", "192.168.1.2", "::1", "fe80::1%eth0"])
+def test_a_broker_has_a_name_or_an_address(host: str) -> None:
+    """Of either family."""
+    assert parse_config(f"mqtt: {{host: '{host}'}}", "d.yaml").mqtt.host == host
