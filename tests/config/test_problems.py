@@ -109,8 +109,11 @@ def test_a_wrong_value_makes_no_second_problem(problems: Problems) -> None:
     """The default that stands in for it is not held against other settings."""
     assert problems("audio: {source: file, path: 3}\nmqtt: {host: a b, username: x}") == [
         'd.yaml:1: audio.path: 3 is not a path; YAML reads it as a number: write it in quotes, "3"',
-        "d.yaml:2: mqtt.host: a b does not fit: write a name or address alone, such as "
-        "homeassistant.local; the port has a setting of its own, `port`, and encryption too, `tls`",
+        (
+            "d.yaml:2: mqtt.host: a b does not fit: write a name or address alone, such as "
+            "homeassistant.local; the port has a setting of its own, `port`, and encryption too, "
+            "`tls`"
+        ),
     ]
     assert problems("sounds: {siren: {threshold: x, release_threshold: 0.9}}") == [
         "d.yaml:1: sounds.siren.threshold: x is not a number from 0.01 to 1"
