@@ -140,6 +140,7 @@ def fetch_model(
     wanted = replace(published, urls=urls) if urls else published
     destination = system_cache / wanted.file_name if system else cache_destination(candidates)
     if _is_intact(destination, wanted):
+        _log.info("the model is there already; nothing was fetched")
         return destination
     try:
         _fetch(wanted, destination, progress=progress)
