@@ -18,7 +18,8 @@ from detector.alerts.messages import (
     to_json,
 )
 from detector.alerts.topics import Message, Topics
-from detector.config.schema import NAME_PATTERN, SoundConfig
+from detector.config.schema import SoundConfig
+from detector.config.setting import NAME_PATTERN
 from detector.core.audio import MicState
 
 LEVEL_EXPIRY_S = 30

@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, cast
 
-from detector.config.schema import Config, Setting
+from detector.config.schema import Config
+from detector.config.setting import Setting
 
 REQUIRED = dataclasses.MISSING
 """The default of a setting that has none."""

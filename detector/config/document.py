@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from detector.config.describe import REQUIRED, Known, expected, join, known_settings, walk
-from detector.config.schema import Origin
+from detector.config.setting import Origin
 from detector.config.values import (
     Wrong,
     check_tag,

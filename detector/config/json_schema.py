@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from detector.config.describe import REQUIRED, Known, choices, known_settings
-from detector.config.schema import NAME_PATTERN, Config, Setting, SoundConfig
+from detector.config.schema import Config, SoundConfig
+from detector.config.setting import NAME_PATTERN, Setting
 from detector.config.sounds import shipped_sounds
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"

@@ -8,7 +8,8 @@ from types import MappingProxyType
 
 from detector.config.checks import check
 from detector.config.document import WRONG, Document
-from detector.config.schema import Config, Origin
+from detector.config.schema import Config
+from detector.config.setting import Origin
 from detector.config.sounds import read_sounds
 from detector.config.yaml_text import Unreadable, compose, read_text
 from detector.core.errors import ConfigError, Problem

@@ -20,7 +20,8 @@ from detector.config.describe import (
 )
 from detector.config.document import DEFAULT
 from detector.config.json_schema import json_schema
-from detector.config.schema import Config, Origin
+from detector.config.schema import Config
+from detector.config.setting import Origin
 
 __all__ = ["effective_config", "json_schema", "schema_text", "value_text"]
 

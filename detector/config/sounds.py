@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from detector.config.document import WRONG, Document
-from detector.config.schema import NAME_PATTERN, Config, Origin, SoundConfig
+from detector.config.schema import Config, SoundConfig
+from detector.config.setting import NAME_PATTERN, Origin
 from detector.config.values import is_empty, shown, shown_node, suggestion
 from detector.config.yaml_text import compose
 from detector.core.events import EventKind

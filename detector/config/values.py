@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from detector.config.describe import Known, choices, expected, number_text
-from detector.config.schema import Setting
+from detector.config.setting import Setting
 
 _TAG = "tag:yaml.org,2002:"
 _KINDS = ("null", "bool", "int", "float", "str", "timestamp", "value", "merge", "map", "seq")

@@ -13,7 +13,7 @@ from detector.config.describe import walk
 from detector.config.json_schema import json_schema
 from detector.config.loader import parse_config
 from detector.config.render import effective_config, schema_text, value_text
-from detector.config.schema import Origin
+from detector.config.setting import Origin
 from detector.config.sounds import shipped_sounds
 
 SHIPPED_FILE = Path(__file__).parents[2] / "config" / "detector.yaml"
