@@ -45,11 +45,6 @@ class SoundDetector:
         """Threshold in force."""
         return self._gate.settings.threshold
 
-    @property
-    def is_on(self) -> bool:
-        """Whether the sound is being heard."""
-        return self._gate.state is GateState.ON
-
     def set_threshold(self, threshold: float, release_threshold: float) -> None:
         """Use other thresholds from the next window on."""
         self._gate.set_threshold(threshold, release_threshold)

@@ -26,6 +26,7 @@ def build_pipeline(
     *,
     clock: Clock,
     on_snapshot: Callable[[Snapshot], None] | None = None,
+    is_watched: Callable[[], bool] = lambda: True,
 ) -> Pipeline:
     """The pipeline for these settings.
 
@@ -39,6 +40,7 @@ def build_pipeline(
         sounds=sounds,
         events=EventMaker(node=config.node, clock=clock),
         on_snapshot=on_snapshot,
+        is_watched=is_watched,
     )
 
 

@@ -65,8 +65,7 @@ class Teller:
 
     def show(self, snapshot: Snapshot) -> None:
         """Show a window to whoever is subscribed."""
-        if self._control.has_subscribers:
-            self._control.broadcast({"snapshot": snapshot_document(snapshot)})
+        self._control.broadcast({"snapshot": snapshot_document(snapshot)})
 
 
 class Parts:
@@ -157,7 +156,11 @@ class Parts:
     def pipeline(self, config: Config, model: LoadedModel) -> Pipeline:
         """A pipeline that tells these parts; raises ConfigError if sounds and model disagree."""
         return build_pipeline(
-            config, [model.recogniser], clock=self._around.clock, on_snapshot=self.teller.show
+            config,
+            [model.recogniser],
+            clock=self._around.clock,
+            on_snapshot=self.teller.show,
+            is_watched=lambda: self.control.has_subscribers,
         )
 
     def _desk(self, config: Config) -> Desk:

@@ -141,7 +141,8 @@ class ListenedSound:
 class Pipeline:
     """Recognisers, and the sounds that listen to them. Not thread-safe: one owner.
 
-    The first recogniser is the one that people watch: snapshots and ``recent`` are its.
+    The first recogniser is the one that people watch: snapshots and ``recent`` are its.  A
+    snapshot costs a thirtieth of a window, so none is made while nobody watches.
     """
 
     def __init__(
@@ -151,11 +152,13 @@ class Pipeline:
         sounds: Sequence[ListenedSound],
         events: EventMaker,
         on_snapshot: Callable[[Snapshot], None] | None = None,
+        is_watched: Callable[[], bool] = lambda: True,
     ) -> None:
         self._recognisers = tuple(recognisers)
         self._sounds = {heard.detector.sound: heard for heard in sounds}
         self._events = events
         self._on_snapshot = on_snapshot
+        self._is_watched = is_watched
         self._armed = True
         self._open: dict[str, str] = {}
         self._peaks: dict[str, _PeakWindow] = {}
@@ -220,7 +223,7 @@ class Pipeline:
             self._follow_peak(sound, _PeakWindow(probability, classes[:3], level_dbfs))
             if transition is not None:
                 events.append(self._event(sound, transition))
-        if self._on_snapshot is not None and place == 0:
+        if self._on_snapshot is not None and place == 0 and self._is_watched():
             self._on_snapshot(self._snapshot(observation, classes, level_dbfs))
         return events
 

@@ -12,9 +12,9 @@ from detector.core.events import Event, EventKind, OffsetReason, Phase, Urgency
 from detector.service.build import build_pipeline, build_sounds
 from detector.service.pipeline import EventMaker, Pipeline, Snapshot
 from tests.clocks import START, HandClock
+from tests.service.bench import LABELS
 from tests.service.fakes import ToldRecogniser, second
 
-LABELS = ("Dog", "Bark", "Baby cry, infant cry", "Rain")
 YAML = """
 node: nursery
 sounds:
@@ -221,3 +221,20 @@ def test_each_recogniser_has_the_sounds_that_listen_to_it() -> None:
     assert line.windows == 2
     assert [one.name for one in seen[0].classes] == ["Bark", "Rain", "Dog", "Baby cry, infant cry"]
     assert len(first.fed) == len(second_one.fed) == 1
+
+
+def test_no_snapshot_is_made_while_nobody_watches() -> None:
+    """And one again as soon as somebody does; events come all the same."""
+    clock, seen, watched = HandClock(), list[Snapshot](), [False]
+    line = build_pipeline(
+        parse_config(YAML, "test.yaml"),
+        [ToldRecogniser(LABELS)],
+        clock=clock,
+        on_snapshot=seen.append,
+        is_watched=lambda: watched[0],
+    )
+    assert len(feed(line, clock, 0.9)) == 1
+    assert seen == []
+    watched[0] = True
+    feed(line, clock, 0.9, start=1)
+    assert len(seen) == 1

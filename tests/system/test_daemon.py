@@ -158,6 +158,20 @@ def detector(room: Room, broker: Broker, tmp_path: Path, model: Path) -> Iterato
         made.close()
 
 
+@contextmanager
+def listening(
+    room: Room, broker: Broker, tmp_path: Path, model: Path, recordings: Path
+) -> Iterator[tuple[Detector, Watcher]]:
+    """The same once it hears, in a room that is never digitally silent; and who watches it."""
+    with (
+        room_tone(room, recordings / ROOM_TONE),
+        detector(room, broker, tmp_path, model) as daemon,
+    ):
+        watcher = Watcher(broker.port)
+        watcher.wait_for("detector/nursery/mic/status", "online")
+        yield daemon, watcher
+
+
 def states(watcher: Watcher, sound: str) -> list[str]:
     """ON and OFF of a sound as they came, without what was retained."""
     topic = f"detector/nursery/sound/{sound}/state"
@@ -185,12 +199,7 @@ def test_from_the_sound_to_the_subscriber_and_a_clean_end(
     room: Room, broker: Broker, tmp_path: Path, model_path: Path, recordings: Path
 ) -> None:
     """Four sounds are told as ON, event, OFF; rain is not; SIGTERM leaves `offline` and 0."""
-    with (
-        room_tone(room, recordings / ROOM_TONE),
-        detector(room, broker, tmp_path, model_path) as daemon,
-    ):
-        watcher = Watcher(broker.port)
-        watcher.wait_for("detector/nursery/mic/status", "online")
+    with listening(room, broker, tmp_path, model_path, recordings) as (daemon, watcher):
         for sound, clip in CLIPS.items():
             watcher.forget()
             room.play(recordings / clip)
@@ -221,12 +230,7 @@ def test_an_open_sound_is_switched_off_by_a_stop(
     room: Room, broker: Broker, tmp_path: Path, model_path: Path, recordings: Path
 ) -> None:
     """ON does not outlive the process."""
-    with (
-        room_tone(room, recordings / ROOM_TONE),
-        detector(room, broker, tmp_path, model_path) as daemon,
-    ):
-        watcher = Watcher(broker.port)
-        watcher.wait_for("detector/nursery/mic/status", "online")
+    with listening(room, broker, tmp_path, model_path, recordings) as (daemon, watcher):
         watcher.forget()
         player = threading.Thread(target=room.play, args=(recordings / CLIPS["siren"],))
         player.start()
@@ -246,12 +250,7 @@ def test_commands_beside_the_running_service(
     room: Room, broker: Broker, tmp_path: Path, model_path: Path, recordings: Path
 ) -> None:
     """Listen, doctor and test-alert ask the daemon, which alone has the microphone."""
-    with (
-        room_tone(room, recordings / ROOM_TONE),
-        detector(room, broker, tmp_path, model_path) as daemon,
-    ):
-        watcher = Watcher(broker.port)
-        watcher.wait_for("detector/nursery/mic/status", "online")
+    with listening(room, broker, tmp_path, model_path, recordings) as (daemon, watcher):
         assert "baby_cry: ON now" in daemon.ask("test-alert").replace("test alert for ", "")
         watcher.wait_for("detector/nursery/sound/baby_cry/state", "ON")
         assert json.loads(watcher.wait_for("detector/nursery/event").payload)["test"] is True
