@@ -49,7 +49,11 @@ class Health:
     mic_state: MicState
     mic_detail: str = ""
     deaf_seconds: Mapping[str, float] = field(default_factory=lambda: {"total": 0.0})
-    """By cause, and their ``total``."""
+    """Since the start, by cause, and their ``total``; what it did not run before it, too."""
+    deaf_seconds_today: Mapping[str, float] = field(default_factory=lambda: {"total": 0.0})
+    """The same since midnight, over restarts."""
+    mic_warning: str | None = None
+    """Why the microphone sounds unlike itself, if it does: covered, unplugged, turned down."""
     inference_ms_p50: float | None = None
     inference_ms_p95: float | None = None
     """What a window costs in the whole pipeline: features, network and gate."""
@@ -65,6 +69,8 @@ class Health:
     version: str = ""
     last_audio_age_s: float | None = None
     last_error: str | None = None
+    storage_error: str | None = None
+    """Why events are kept in memory only, if they are."""
     clock_synchronised: bool | None = None
 
 
@@ -191,7 +197,11 @@ def health_payload(health: Health) -> Payload:
     """Every field of Health, under its own name."""
     body = asdict(health)
     body["mic_state"] = health.mic_state.value
-    body["deaf_seconds"] = {cause: number(s, 1) for cause, s in health.deaf_seconds.items()}
+    for name, by_cause in (
+        ("deaf_seconds", health.deaf_seconds),
+        ("deaf_seconds_today", health.deaf_seconds_today),
+    ):
+        body[name] = {cause: number(seconds, 1) for cause, seconds in by_cause.items()}
     for name, value in body.items():
         if isinstance(value, float):
             body[name] = number(value)

@@ -45,6 +45,8 @@ class OffsetReason(StrEnum):
     DISARMED = "disarmed"
     STOPPED = "stopped"
     RELOADED = "reloaded"
+    INTERRUPTED = "interrupted"
+    """The listener ended without a word; this was found at its next start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,5 +124,10 @@ class TestAlert:
     sound: str | None = None
 
 
-Command = SetThreshold | SetArmed | TestAlert
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """Prove the way from the microphone, through the model, to the broker."""
+
+
+Command = SetThreshold | SetArmed | TestAlert | SelfTest
 """What a person may ask of the running daemon, over MQTT or the control socket."""
