@@ -24,7 +24,7 @@ ALLOWED = {
 """Which rooms a room may import from."""
 
 OWNERS = {
-    "sounddevice": {"audio/microphone.py"},
+    "sounddevice": {"audio/portaudio.py"},
     "soundfile": {"audio/file.py"},
     "soxr": {"audio/resampling.py"},
     "ai_edge_litert": {"model/interpreter.py"},

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.audio.mixing import Format
+from detector.audio.format import Format
 from detector.audio.pulled import PulledSource, Sleep
 from detector.core.audio import SAMPLE_RATE_HZ
 from detector.core.clock import Clock

@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
-import numpy as np
-
-from detector.core.audio import Samples
-
-_WAKE = -1
+_SAMPLE_BYTES = 4
+"""Of a float32; numpy stays out of the capture process."""
 
 Now = Callable[[], float]
 """Gives the monotonic time in seconds."""
@@ -19,9 +16,10 @@ Now = Callable[[], float]
 class Captured:
     """What one callback brought."""
 
-    frames: Samples
-    """Shape (n, channels), the reader's own."""
+    data: bytes
+    """Interleaved float32 samples in the machine's own byte order, shape (frames, channels)."""
     arrived_s: float
+    """Monotonic time; it means the same in every process of the machine."""
     overflowed: bool
     """The sound system lost audio just before this."""
     dropped: int
@@ -30,8 +28,8 @@ class Captured:
 
 @dataclass(slots=True)
 class _Slot:
-    frames: Samples
-    count: int = 0
+    room: memoryview
+    used: int = 0
     arrived_s: float = 0.0
     overflowed: bool = False
     dropped: int = 0
@@ -46,20 +44,20 @@ class Capture:
 
     def __init__(self, *, slots: int, block_frames: int, channels: int, now: Now) -> None:
         self._now = now
-        self._slots = [_Slot(np.zeros((block_frames, channels), np.float32)) for _ in range(slots)]
+        self._frame_bytes = channels * _SAMPLE_BYTES
+        room = block_frames * self._frame_bytes
+        self._slots = [_Slot(memoryview(bytearray(room))) for _ in range(slots)]
         self._free: SimpleQueue[int] = SimpleQueue()
         self._filled: SimpleQueue[int] = SimpleQueue()
         self._overflowed = False
         self._dropped = 0
         self.error = ""
         """The last exception in the callback, in a few words; its audio counts as dropped."""
-        self.last_s = now()
-        """When the last block was taken, or this was made."""
         for number in range(slots):
             self._free.put(number)
 
-    def __call__(self, indata: Samples, frames: int, time: Any, status: Any) -> None:
-        """Take a block from PortAudio; ``indata`` has shape (frames, channels)."""
+    def __call__(self, indata: Any, frames: int, time: Any, status: Any) -> None:
+        """Take a block from PortAudio; ``indata`` is a buffer of float32, interleaved."""
         del time  # PortAudio's clock; ours is told below
         try:
             if status and status.input_overflow:
@@ -72,32 +70,25 @@ class Capture:
             self._dropped += frames
 
     def next(self, timeout_s: float) -> Captured | None:
-        """The next block, oldest first; None when none came within ``timeout_s``, or on a wake."""
+        """The next block, oldest first; None when none came within ``timeout_s``."""
         try:
             number = self._filled.get(timeout=timeout_s)
         except Empty:
             return None
-        if number == _WAKE:
-            return None
         slot = self._slots[number]
-        frames = slot.frames[: slot.count].copy()
-        captured = Captured(frames, slot.arrived_s, slot.overflowed, slot.dropped)
+        data = bytes(slot.room[: slot.used])
+        captured = Captured(data, slot.arrived_s, slot.overflowed, slot.dropped)
         self._free.put(number)
         return captured
 
-    def wake(self) -> None:
-        """Let ``next`` return. From any thread."""
-        self._filled.put(_WAKE)
-
-    def _fill(self, number: int, indata: Samples, frames: int) -> None:
-        slot = self._slots[number]
+    def _fill(self, number: int, indata: Any, frames: int) -> None:
+        slot, used = self._slots[number], frames * self._frame_bytes
         try:
-            slot.frames[:frames] = indata
+            slot.room[:used] = indata
         except ValueError:
             self._free.put(number)
             raise
-        self.last_s = self._now()
-        slot.count, slot.arrived_s = frames, self.last_s
+        slot.used, slot.arrived_s = used, self._now()
         slot.overflowed, slot.dropped = self._overflowed, self._dropped
         self._overflowed, self._dropped = False, 0
         self._filled.put(number)

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from detector.audio.mixing import Channel, Format, check_channel
-from detector.core.audio import SAMPLE_RATE_HZ
+from detector.audio.format import Channel, Format, check_channel
 from detector.core.errors import AudioError
 
-PREFERRED_RATES_HZ = (SAMPLE_RATE_HZ, 48_000, 32_000, 44_100)
-"""Ours, then those that resample well, then the one that every sound card has."""
+PREFERRED_RATES_HZ = (16_000, 48_000, 32_000, 44_100)
+"""Ours (a test holds it: its constant would bring numpy into the capture process), then those that
+resample well, then the one that every sound card has."""
 _MOST_MIXED_CHANNELS = 8
 """More input channels than a microphone has: a plugin that would take any number."""
 
@@ -46,14 +46,8 @@ class SoundSystem(Protocol):
     ) -> None:
         """Raise PortAudioError where the device cannot be opened so."""
 
-    def InputStream(self, **settings: Any) -> SoundStream:  # noqa: N802 - sounddevice's name
-        """Open a device."""
-
-    def _initialize(self) -> None:
-        """Begin anew: look for devices."""
-
-    def _terminate(self) -> None:
-        """Forget all devices."""
+    def RawInputStream(self, **settings: Any) -> SoundStream:  # noqa: N802 - sounddevice's name
+        """Open a device; its callback gets a buffer of bytes, so that numpy is not needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

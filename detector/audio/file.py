@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.audio.mixing import Channel, Format
+from detector.audio.format import Channel, Format
 from detector.audio.pulled import PulledSource, Sleep
 from detector.core.audio import End
 from detector.core.clock import Clock

@@ -5,7 +5,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from detector.audio.mixing import Channel, sanitise, to_float32, to_mono
+from detector.audio.format import Channel
+from detector.audio.mixing import sanitise, to_float32, to_mono
 from detector.audio.resampling import Resampler
 from detector.core.audio import Samples
 

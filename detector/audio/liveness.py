@@ -12,10 +12,11 @@ from detector.core.level import rms_dbfs
 
 PIECE_SECONDS = 0.1
 """Audio is judged in pieces of this length, whatever the length of the blocks."""
-STALLED_AFTER_S = 10.0
-ZEROS_AFTER_S = 10.0
+STALLED_AFTER_S = 8.0
+ZEROS_AFTER_S = 9.0
+"""These leave time to be told in: 10 s after the sound has ceased, everybody is to know."""
 QUIET_AFTER_S = 30.0
-STUCK_AFTER_S = 10.0
+STUCK_AFTER_S = 9.0
 CLIPPING_SPAN_S = 10.0
 GOOD_AFTER_S = 1.0
 GATED_ZEROS_AFTER_S = 300.0
@@ -29,6 +30,10 @@ SAME_WITHIN = 1e-5
 LONGEST_LOOP_PIECES = 10
 GATE_SHORTEST_S = 0.3
 GATE_TIMES = 5
+GATE_FORGOTTEN_S = 86_400.0
+"""Sound without a gated pause after which a microphone is no longer taken for one that gates."""
+LONGEST_LOOK_S = 1.0
+"""More time between two looks says that we were stopped, not that the microphone was mute."""
 
 _PIECE_SAMPLES = round(PIECE_SECONDS * SAMPLE_RATE_HZ)
 _DEAF = (MicState.MISSING, MicState.STALLED, MicState.SILENT, MicState.STUCK)
@@ -48,30 +53,29 @@ class Liveness:
     state     entered when                                                left when
     ========  ==========================================================  ====================
     missing   at first, and at once when the source says it is away       1 s of good sound
-    stalled   no block for 10 s                                           1 s of good sound
-    silent    exact zeros for 10 s, or below −90 dBFS for 30 s; 300 s     1 s of audible sound
+    stalled   no block for 8 s                                            1 s of good sound
+    silent    exact zeros for 9 s, or below −90 dBFS for 30 s; 300 s      1 s of audible sound
               each where the microphone gates its noise
-    stuck     one constant value, or a loop of up to 1 s, for 10 s        1 s of audible sound
+    stuck     one constant value, or a loop of up to 1 s, for 9 s         1 s of audible sound
     clipping  more than 1 % of 10 s at full scale                         1 s without
     ok        any of the last column                                      any of the middle one
     ========  ==========================================================  ====================
 
     *Audible* is all that is neither quiet nor stuck.  Each state can also turn straight into
     another.  A microphone *gates* when it gives exact zeros in quiet rooms; it is taken for one
-    after 5 runs of zeros of 0.3 s to 10 s that ended by themselves.  *Good* is what is audible,
-    and the zeros of one that gates.  ``muted`` is not told here.
+    after 5 runs of zeros of 0.3 s to 9 s that ended by themselves, until it was heard for a day
+    without one.  *Good* is what is audible, and the zeros of one that gates.  ``muted`` is not
+    told here.
 
     Deaf seconds count from the beginning of what was noticed: a microphone that is found silent
-    has been deaf for those 10 s already.
+    has been deaf for those 9 s already.
     """
 
     def __init__(self) -> None:
-        self.gates_noise = False
-        """Whether this microphone is known to give exact zeros in a quiet room."""
         self._state = MicState.MISSING
         self._deaf_s = dict.fromkeys(_DEAF, 0.0)
         self._last_fed_s: float | None = None
-        self._last_block_s: float | None = None
+        self._absent_s = 0.0  # since the last block
         self._left_over: Samples = np.zeros(0, np.float32)
         self._earlier: deque[Samples] = deque(maxlen=LONGEST_LOOP_PIECES)
         self._clipped: deque[float] = deque(maxlen=_pieces(CLIPPING_SPAN_S))
@@ -79,7 +83,17 @@ class Liveness:
         self._good = 0  # the same
         self._unclipped = 0
         self._zeros = 0  # pieces in a row, in whatever states
-        self._gated_times = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Another microphone: nothing is known of it."""
+        self.gated_times = 0
+        self.heard_since_gate_s = 0.0
+
+    @property
+    def gates_noise(self) -> bool:
+        """Whether this microphone is known to give exact zeros in a quiet room."""
+        return self.gated_times >= GATE_TIMES
 
     @property
     def state(self) -> MicState:
@@ -96,7 +110,7 @@ class Liveness:
         audio = np.concatenate((self._left_over, samples))
         count = len(audio) // _PIECE_SAMPLES
         self._left_over = audio[count * _PIECE_SAMPLES :]
-        self._last_block_s = now_s
+        self._absent_s = 0.0
         if count:
             piece_s = self._elapsed(now_s) / count
             for piece in audio[: count * _PIECE_SAMPLES].reshape(count, _PIECE_SAMPLES):
@@ -105,24 +119,23 @@ class Liveness:
     def unjudged_block(self, now_s: float) -> None:
         """A block came from a file or a pipe: its silence is nobody's fault."""
         self._count_deaf(self._elapsed(now_s))
-        self._last_block_s = now_s
+        self._absent_s = 0.0
         self._enter(MicState.OK, 0.0)
 
     def no_block(self, now_s: float) -> None:
         """No block came lately, though the source says that it is there."""
-        self._count_deaf(self._elapsed(now_s))
-        if self._last_block_s is None:
-            self._last_block_s = now_s  # the device was opened just now
-        since_s = now_s - self._last_block_s
-        if since_s >= STALLED_AFTER_S:
-            self._enter(MicState.STALLED, since_s)
+        elapsed_s = self._elapsed(now_s)
+        self._count_deaf(elapsed_s)
+        self._absent_s += min(elapsed_s, LONGEST_LOOK_S)
+        if self._absent_s >= STALLED_AFTER_S:
+            self._enter(MicState.STALLED, self._absent_s)
             self._break_off()
 
     def unavailable(self, now_s: float) -> None:
         """The source says that the device is away."""
         self._enter(MicState.MISSING, 0.0)
         self._count_deaf(self._elapsed(now_s))
-        self._last_block_s = None
+        self._absent_s = 0.0
         self._break_off()
 
     def _break_off(self) -> None:
@@ -186,6 +199,7 @@ class Liveness:
         else:
             self._learn_gate(self._zeros)
             self._zeros = 0
+            self._unlearn_gate()
         # Zeros are quiet too: a microphone may waver between the two.
         going_on = {_Kind.ZEROS, _Kind.QUIET} if kind is _Kind.ZEROS else {kind}
         self._runs = {each: self._runs[each] + 1 if each in going_on else 0 for each in _Kind}
@@ -196,8 +210,14 @@ class Liveness:
     def _learn_gate(self, zero_pieces: int) -> None:
         """A run of zeros has ended."""
         if _pieces(GATE_SHORTEST_S) <= zero_pieces < _pieces(ZEROS_AFTER_S):
-            self._gated_times += 1
-            self.gates_noise = self.gates_noise or self._gated_times >= GATE_TIMES
+            self.gated_times = min(self.gated_times + 1, GATE_TIMES)
+            self.heard_since_gate_s = 0.0
+
+    def _unlearn_gate(self) -> None:
+        """Another piece that is no zeros."""
+        self.heard_since_gate_s += PIECE_SECONDS
+        if self.heard_since_gate_s >= GATE_FORGOTTEN_S:
+            self.forget()
 
     def _find_fault(self) -> None:
         zeros_after_s = GATED_ZEROS_AFTER_S if self.gates_noise else ZEROS_AFTER_S

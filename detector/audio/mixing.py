@@ -1,33 +1,12 @@
-"""From what a source delivers to sound mono samples.
+"""From what a source delivers to sound mono samples."""
 
-*Frames* is PortAudio's word, used in this room alone: one frame is the samples of all channels at
-one instant, so that interleaved audio has shape (frames, channels).  (The STFT's frames are
-another thing.)
-"""
-
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.audio.format import Channel
 from detector.core.audio import Samples
-from detector.core.errors import AudioError
-
-Channel = Literal["mix"] | int
-"""``mix`` averages all channels; a number takes that one, the first being 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """What a source delivers; as a string, for a person."""
-
-    rate_hz: int
-    channels: int
-
-    def __str__(self) -> str:
-        plural = "" if self.channels == 1 else "s"
-        return f"{self.rate_hz} Hz, {self.channels} channel{plural}"
 
 
 class Sanitised(NamedTuple):
@@ -65,11 +44,3 @@ def to_mono(frames: Samples, channel: Channel) -> Samples:
         return np.ascontiguousarray(frames[:, 0])
     mixed: Samples = frames.mean(axis=1, dtype=np.float32)
     return mixed
-
-
-def check_channel(channel: Channel, channels: int, name: str) -> None:
-    """Raise AudioError where ``name`` has no such channel."""
-    if channel != "mix" and not 1 <= channel <= channels:
-        raise AudioError(
-            f"{name} has no channel {channel}: audio.channel can be 1 to {channels}, or mix"
-        )

@@ -11,7 +11,7 @@ from detector.audio.devices import (
     find_device,
     one_line,
 )
-from detector.audio.mixing import Format
+from detector.audio.format import Format
 from detector.config.schema import AudioConfig
 from detector.core.errors import AudioError
 
@@ -53,7 +53,7 @@ def open_device(system: SoundSystem, config: AudioConfig, now: Now) -> OpenedDev
             channels=form.channels,
             now=now,
         )
-        stream = system.InputStream(
+        stream = system.RawInputStream(
             device=device.id,
             samplerate=form.rate_hz,
             channels=form.channels,

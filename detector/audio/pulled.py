@@ -7,8 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from detector.audio.format import Channel, Format, check_channel
 from detector.audio.intake import Intake
-from detector.audio.mixing import Channel, Format, check_channel
 from detector.core.audio import SAMPLE_RATE_HZ, Block, End, Gap, Samples, SourceStatus
 from detector.core.clock import Clock
 from detector.core.errors import AudioError

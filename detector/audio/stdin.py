@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.audio.mixing import Channel, Format
+from detector.audio.format import Channel, Format
 from detector.audio.pulled import PulledSource
 from detector.core.audio import End
 from detector.core.clock import Clock

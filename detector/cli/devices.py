@@ -22,7 +22,7 @@ def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List them; none is an error."""
-    from detector.audio.microphone import list_devices
+    from detector.audio.check import list_devices
     from detector.core.errors import AudioError
 
     devices = list_devices()

@@ -158,7 +158,7 @@ _MICROPHONE_REMEDY = (
 
 
 def _open_microphone(config: "Config") -> Finding:
-    from detector.audio.microphone import open_check
+    from detector.audio.check import open_check
     from detector.core.errors import AudioError
     from detector.core.level import FLOOR_DBFS
     from detector.service.clock import SystemClock

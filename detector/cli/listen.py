@@ -108,7 +108,7 @@ def _own_ears(arguments: argparse.Namespace) -> Iterator[tuple[str, Iterator[Lin
     """The same lines from a pipeline of our own; nothing is told to anybody else."""
     from detector.alerts.messages import delivery_payload
     from detector.alerts.sinks import Delivery
-    from detector.audio import open_source
+    from detector.audio.open import open_source
     from detector.core.events import Event
     from detector.service.build import build_pipeline
     from detector.service.clock import SystemClock

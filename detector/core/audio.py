@@ -85,6 +85,8 @@ class SourceStatus:
     """``USB Audio (hw:1,0) at 48000 Hz, 2 channels`` or why there is none."""
     overflows: int = 0
     """Times that the sound system reported lost input."""
+    device: str = ""
+    """The microphone's own name, without rate or PortAudio's number; empty for what is none."""
 
 
 class Source(Protocol):

@@ -1,5 +1,6 @@
 """A sound system without hardware, with the parts of sounddevice that we use."""
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from detector.audio.child import capture
+from detector.audio.devices import SoundSystem
+from detector.audio.inbox import Inbox
+from detector.audio.wire import Message
+from detector.config.schema import AudioConfig
 from detector.core.audio import Samples
+from detector.core.errors import AudioError
 
 
 class FakePortAudioError(Exception):
@@ -62,7 +69,7 @@ class FakeStream:
         """Call back with samples, shape (n,), on all channels; the buffer is used again."""
         indata = np.repeat(samples[:, np.newaxis], self.settings["channels"], axis=1)
         status = SimpleNamespace(input_overflow=True) if overflow else None
-        self.settings["callback"](indata, len(indata), None, status)
+        self.settings["callback"](indata.data.cast("B"), len(indata), None, status)
         indata[:] = np.nan
 
 
@@ -103,7 +110,7 @@ class FakeSoundSystem:
         self.may_close.set()
         self.may_open = threading.Event()
         self.may_open.set()
-        self.initialisations = 1
+        self.initialisations = 0
         self._known = list(devices)
 
     def fail_if(self, what: str) -> None:
@@ -139,17 +146,53 @@ class FakeSoundSystem:
         if samplerate not in found.rates_hz or not found.accepts(channels):
             raise FakePortAudioError("Invalid sample rate [PaErrorCode -9997]")
 
-    def InputStream(self, **settings: Any) -> FakeStream:  # noqa: N802 - sounddevice's name
+    def RawInputStream(self, **settings: Any) -> FakeStream:  # noqa: N802 - sounddevice's name
         """Open a device; hangs for as long as it is told to hang."""
         self.may_open.wait(30)
         self.fail_if("open")
         return FakeStream(self, settings)
 
-    def _initialize(self) -> None:
-        self.fail_if("initialise")
+    def load(self) -> "FakeSoundSystem":
+        """Initialise it, as the import of sounddevice does in a new process."""
+        if "initialise" in self.failing:
+            raise AudioError("the sound system fails: initialise fails")
         self.initialisations += 1
         self._known = list(self.connected)
+        return self
 
-    def _terminate(self) -> None:
-        self.fail_if("terminate")
-        self._known = []
+
+class FakeEar:
+    """The capture process as a thread: its own code, over a real pipe.
+
+    One that hangs cannot be killed, and is left behind.
+    """
+
+    def __init__(
+        self, config: AudioConfig, load: Callable[[], SoundSystem], now: Callable[[], float]
+    ) -> None:
+        self._stopping = threading.Event()
+        self._reading, self._writing = os.pipe()
+        self._inbox = Inbox(self._reading)
+        self._ended = ""
+
+        def run() -> None:
+            stopping = self._stopping
+            capture(config, self._writing, load=load, now=now, stopping=stopping, look_s=0.01)
+            os.close(self._writing)
+
+        self._thread = threading.Thread(target=run, name="fake-capture", daemon=True)
+        self._thread.start()
+
+    def next(self, timeout_s: float) -> Message | None:
+        """As the real one."""
+        return self._inbox.next(timeout_s)
+
+    def end(self) -> str:
+        """End the thread, or leave it."""
+        if not self._ended:
+            self._stopping.set()
+            os.close(self._reading)
+            self._thread.join(0.5)
+            hung = self._thread.is_alive()
+            self._ended = "hung, and was left" if hung else "ended with code 0"
+        return self._ended

@@ -1,6 +1,5 @@
 """PortAudio's callback, called by hand."""
 
-import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +13,8 @@ from tests.clocks import HandClock
 
 def call(capture: Capture, samples: Samples, *, overflow: bool = False) -> None:
     """As PortAudio does."""
-    capture(samples, len(samples), None, SimpleNamespace(input_overflow=overflow))
+    status = SimpleNamespace(input_overflow=overflow)
+    capture(samples.data.cast("B"), len(samples), None, status)
 
 
 def taken(capture: Capture) -> Captured:
@@ -45,9 +45,8 @@ def test_a_block_is_copied_with_its_time_of_arrival(capture: Capture, clock: Han
     for seed in range(5):
         call(capture, stereo(seed))
         capture.next(0)
-    assert np.array_equal(first.frames, stereo(1))
+    assert first.data == stereo(1).tobytes()
     assert first.arrived_s == 100.0
-    assert capture.last_s == 101.0
 
 
 def test_without_a_free_slot_frames_are_counted_and_told_with_the_next_block(
@@ -61,7 +60,7 @@ def test_without_a_free_slot_frames_are_counted_and_told_with_the_next_block(
     call(capture, stereo(5))
     last = taken(capture)
     assert last.dropped == 300
-    assert np.array_equal(last.frames, stereo(5))
+    assert last.data == stereo(5).tobytes()
     call(capture, stereo(6))
     assert taken(capture).dropped == 0
 
@@ -78,24 +77,10 @@ def test_an_overflow_in_a_dropped_block_is_not_forgotten(capture: Capture) -> No
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((200, 2), np.float32), np.zeros((100, 3), np.float32)])
-def test_an_exception_is_noted_and_costs_no_slot(
-    wrong: Samples, capture: Capture, clock: HandClock
-) -> None:
-    """However often it happens, good blocks still find room; it does not count as audio."""
-    began_s = clock.now_s
-    clock.advance(1.0)
+def test_an_exception_is_noted_and_costs_no_slot(wrong: Samples, capture: Capture) -> None:
+    """However often it happens, good blocks still find room."""
     for _ in range(10):
         call(capture, wrong)
-    assert capture.error.startswith("ValueError('could not broadcast")
-    assert capture.last_s == began_s
+    assert capture.error.startswith("ValueError('memoryview assignment")
     call(capture, stereo(1))
     assert taken(capture).dropped == 10 * len(wrong)
-
-
-def test_waking_ends_a_wait(capture: Capture) -> None:
-    """So that a source can be stopped at once."""
-    waiting = threading.Thread(target=lambda: capture.next(60.0))
-    waiting.start()
-    capture.wake()
-    waiting.join(10)
-    assert not waiting.is_alive()

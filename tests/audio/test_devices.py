@@ -7,16 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from detector.audio.devices import choose_format, find_device
-from detector.audio.microphone import (
-    Checked,
-    Patience,
-    list_devices,
-    load_sound_system,
-    open_check,
-)
-from detector.audio.mixing import Format
+from detector.audio.check import Checked, Limits, list_devices, open_check
+from detector.audio.devices import PREFERRED_RATES_HZ, choose_format, find_device
+from detector.audio.format import Format
+from detector.audio.portaudio import load_sound_system
 from detector.config.schema import AudioConfig
+from detector.core.audio import SAMPLE_RATE_HZ
 from detector.core.errors import AudioError
 from tests.audio.fake_sound import FakeDevice, FakePortAudioError, FakeSoundSystem
 from tests.audio.tools import noise
@@ -33,6 +29,11 @@ PLUGIN = FakeDevice("default", channels=32, rates_hz=(16_000, 48_000))
 def system() -> FakeSoundSystem:
     """A machine with an output, two microphones and a plugin."""
     return FakeSoundSystem([OUTPUT, USB, ARRAY, PLUGIN], default=3)
+
+
+def test_our_own_rate_is_preferred() -> None:
+    """It stands there as a number, so that the capture process need not import numpy."""
+    assert PREFERRED_RATES_HZ[0] == SAMPLE_RATE_HZ
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_the_check_says_why_a_device_cannot_be_opened(clock: HandClock) -> None:
         open_check(AudioConfig(device="blue"), clock=clock, load=lambda: FakeSoundSystem([USB]))
 
 
-HASTY = Patience(open_s=0.1, close_s=0.1, list_s=0.1)
+HASTY = Limits(open_s=0.1, close_s=0.1, list_s=0.1)
 
 
 def test_the_check_does_not_wait_for_a_device_that_hangs(clock: HandClock) -> None:
@@ -199,7 +200,7 @@ def test_the_check_does_not_wait_for_a_device_that_hangs(clock: HandClock) -> No
     system.may_open.clear()
     config = AudioConfig(device="usb")
     with pytest.raises(AudioError, match=r"the sound system hangs: no answer within 0\.1 s"):
-        open_check(config, clock=clock, load=lambda: system, patience=HASTY)
+        open_check(config, clock=clock, load=lambda: system, limits=HASTY)
     system.may_open.set()
 
 
@@ -212,7 +213,7 @@ def test_listing_does_not_wait_for_a_sound_system_that_hangs() -> None:
         return FakeSoundSystem([])
 
     with pytest.raises(AudioError, match="the sound system hangs"):
-        list_devices(load, patience=HASTY)
+        list_devices(load, limits=HASTY)
     answering.set()
 
 

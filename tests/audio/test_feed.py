@@ -6,6 +6,7 @@ import pytest
 from detector.audio.arrival import ArrivalClock
 from detector.audio.capture import Captured
 from detector.audio.feed import Feed
+from detector.audio.format import Format
 from detector.audio.ring import RingBuffer
 from detector.core.audio import SAMPLE_RATE_HZ, Block, Gap, GapCause, Samples
 from tests.audio.tools import tone
@@ -15,7 +16,7 @@ def captured(
     samples: Samples, arrived_s: float, *, overflowed: bool = False, dropped: int = 0
 ) -> Captured:
     """A mono block from a callback."""
-    return Captured(samples[:, np.newaxis], arrived_s, overflowed, dropped)
+    return Captured(samples.tobytes(), arrived_s, overflowed, dropped)
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def drain(ring: RingBuffer) -> list[Block | Gap]:
 def begun(ring: RingBuffer, rate_hz: int = 16_000) -> Feed:
     """A feed in its first session."""
     feed = Feed(ring, "mix")
-    feed.begin(rate_hz=rate_hz, name="card")
+    feed.begin(Format(rate_hz, 1), "card")
     return feed
 
 
@@ -120,7 +121,7 @@ def test_an_absence_is_a_gap_of_its_length(ring: RingBuffer) -> None:
     feed = begun(ring, 48_000)
     feed.take(captured(tone(440, 0.1, rate_hz=48_000), 1.1))
     feed.end()
-    feed.begin(rate_hz=44_100, name="card")
+    feed.begin(Format(44_100, 1), "card")
     feed.take(captured(tone(440, 0.1, rate_hz=44_100), 61.2))
     feed.end()
     before, gap, after = drain(ring)

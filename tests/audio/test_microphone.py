@@ -3,22 +3,25 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
 
 from detector.audio.devices import SoundSystem
 from detector.audio.microphone import MicrophoneSource, Patience
+from detector.audio.process import Ear, Launch
 from detector.audio.ring import RingBuffer
+from detector.audio.wire import Message
 from detector.config.schema import AudioConfig
 from detector.core.audio import SAMPLE_RATE_HZ, Block, End, Gap, GapCause
 from detector.core.errors import AudioError
-from tests.audio.fake_sound import FakeDevice, FakeSoundSystem, FakeStream
+from tests.audio.fake_sound import FakeDevice, FakeEar, FakeSoundSystem, FakeStream
 from tests.audio.tools import strongest_hz, tone
 from tests.clocks import HandClock
 
 MIC = FakeDevice("USB Audio: - (hw:1,0)", channels=1)
-IMPATIENT = Patience(stall_s=5.0, open_s=0.5, close_s=0.5, poll_s=0.01, retry_s=(0.01, 0.02))
+IMPATIENT = Patience(poll_s=0.01, retry_s=(0.01, 0.02))
 
 Make = Callable[..., MicrophoneSource]
 
@@ -35,13 +38,16 @@ def make(system: FakeSoundSystem, clock: HandClock) -> Iterator[Make]:
     made: list[MicrophoneSource] = []
 
     def make(
-        *, load: Callable[[], SoundSystem] = lambda: system, device: str = "usb"
+        *,
+        load: Callable[[], SoundSystem] = system.load,
+        device: str = "usb",
+        launch: Launch | None = None,
     ) -> MicrophoneSource:
         source = MicrophoneSource(
             AudioConfig(device=device, block_seconds=0.1),
             ring=RingBuffer(120, 16_000, 120),
             clock=clock,
-            load=load,
+            launch=launch or (lambda config: FakeEar(config, load, clock.monotonic)),
             patience=IMPATIENT,
         )
         made.append(source)
@@ -52,6 +58,11 @@ def make(system: FakeSoundSystem, clock: HandClock) -> Iterator[Make]:
     system.may_open.set()
     for source in made:
         source.stop()
+
+
+def heard_by(config: AudioConfig, system: FakeSoundSystem, clock: HandClock) -> Ear:
+    """An ear in a fake sound system."""
+    return FakeEar(config, system.load, clock.monotonic)
 
 
 def deliver(stream: FakeStream, clock: HandClock, seconds: float = 0.1) -> None:
@@ -67,6 +78,16 @@ def read_block(source: MicrophoneSource) -> Block:
     return item
 
 
+def until_logged(caplog: pytest.LogCaptureFixture, text: str) -> None:
+    """Wait until the log says so."""
+    waiting = threading.Event()
+    for _ in range(1000):
+        if text in caplog.text:
+            return
+        waiting.wait(0.01)
+    raise AssertionError(f"{text!r} is not in the log")
+
+
 def until_described(source: MicrophoneSource, text: str) -> None:
     """Wait until the source says so of itself."""
     waiting = threading.Event()
@@ -80,7 +101,7 @@ def until_described(source: MicrophoneSource, text: str) -> None:
 def test_what_the_microphone_hears_comes_out(
     make: Make, system: FakeSoundSystem, clock: HandClock
 ) -> None:
-    """Samples, time and place; and the stream is opened as it was configured."""
+    """Samples, time, place and name; and the stream is opened as it was configured."""
     source = make()
     source.start()
     stream = system.opened.next()
@@ -94,6 +115,7 @@ def test_what_the_microphone_hears_comes_out(
     assert source.live
     assert source.status.available
     assert source.status.description == "USB Audio: - (hw:1,0) [0] at 16000 Hz, 1 channel"
+    assert source.status.device == "USB Audio: - (hw:1,0)"
 
 
 def test_a_card_that_insists_on_44_1_khz_stereo_is_heard_at_16_khz_mono(
@@ -102,7 +124,7 @@ def test_a_card_that_insists_on_44_1_khz_stereo_is_heard_at_16_khz_mono(
     """Mixed and resampled before the ring."""
     card = FakeDevice("USB", channels=2, rates_hz=(44_100,), accepts=lambda count: count == 2)
     system = FakeSoundSystem([card])
-    source = make(load=lambda: system)
+    source = make(load=system.load)
     source.start()
     stream = system.opened.next()
     began_s = clock.now_s
@@ -123,7 +145,7 @@ def test_a_missing_device_is_a_state_and_is_heard_once_it_is_there(
     """Start raises nothing; the log says it once however often it is tried."""
     system = FakeSoundSystem([])
     with caplog.at_level(logging.WARNING):
-        source = make(load=lambda: system)
+        source = make(load=system.load)
         source.start()
         until_described(source, "no microphone is connected; audio.device is usb")
         while system.initialisations < 5:
@@ -223,7 +245,7 @@ def test_a_device_that_falls_mute_is_opened_anew_and_stays_available(
 
 
 def test_a_device_whose_callbacks_all_fail_is_lost_and_says_why(
-    make: Make, system: FakeSoundSystem, clock: HandClock
+    make: Make, system: FakeSoundSystem, clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """They come, but they bring nothing."""
     source = make()
@@ -231,8 +253,9 @@ def test_a_device_whose_callbacks_all_fail_is_lost_and_says_why(
     stream = system.opened.next()
     clock.advance(4.9)
     stream.deliver(tone(1000, 0.2))  # twice what was asked for
+    until_logged(caplog, "a callback failed, a bug")
     clock.advance(0.1)
-    until_described(source, "no audio for 5 s; a callback failed, a bug: ValueError('could not")
+    until_described(source, "no audio for 5 s; a callback failed, a bug: ValueError('mem")
 
 
 def test_lost_input_is_a_gap_and_is_counted(
@@ -297,18 +320,16 @@ def test_portaudio_that_cannot_tell_of_a_stream_has_lost_it(
     assert "Bug" not in caplog.text
 
 
-@pytest.mark.parametrize("failing", ["terminate", "initialise"])
 def test_portaudio_that_cannot_begin_anew_is_tried_again(
-    failing: str, make: Make, system: FakeSoundSystem, clock: HandClock
+    make: Make, system: FakeSoundSystem, clock: HandClock
 ) -> None:
     """Whatever fails on the way back, it goes on trying."""
     source = make()
     source.start()
     first = system.opened.next()
-    system.failing.add(failing)
+    system.failing.add("initialise")
     first.active = False
-    if failing == "initialise":
-        until_described(source, "the sound system fails: initialise fails")
+    until_described(source, "the sound system fails: initialise fails")
     system.failing.clear()
     deliver(system.opened.next(), clock)
     read_block(source)
@@ -352,35 +373,57 @@ def test_a_missing_portaudio_names_its_package_and_is_found_once_installed(
     read_block(source)
 
 
-def test_a_sound_system_that_hangs_in_opening_ends_the_source(
-    make: Make, system: FakeSoundSystem
+def test_a_sound_system_that_hangs_in_opening_is_left_and_tried_again(
+    make: Make, system: FakeSoundSystem, clock: HandClock
 ) -> None:
-    """As a stopped PulseAudio does."""
+    """As a stopped PulseAudio does; no restart of ours is needed."""
+    launched: SimpleQueue[Ear] = SimpleQueue()
+
+    def launch(config: AudioConfig) -> Ear:
+        ear = heard_by(config, system, clock)
+        launched.put(ear)
+        return ear
+
     system.may_open.clear()
-    source = make()
+    source = make(launch=launch)
     source.start()
-    assert source.read(10.0) == End("the sound system hangs; only a restart helps")
+    launched.get(timeout=10)
+    clock.advance(20.0)
+    launched.get(timeout=10)
+    assert source.status.description == "the sound system hangs: no answer within 20 s"
     assert not source.status.available
+    system.may_open.set()
+    for _ in range(2):  # what was left behind opens as well, for nobody
+        deliver(system.opened.next(), clock)
+    read_block(source)
 
 
-def test_a_sound_system_that_hangs_in_loading_ends_the_source(make: Make) -> None:
+def test_a_sound_system_that_hangs_in_loading_is_left_and_tried_again(
+    make: Make, system: FakeSoundSystem, clock: HandClock
+) -> None:
     """PortAudio looks for devices then, and asks every sound server."""
-    answering = threading.Event()
+    answering, asked = threading.Event(), threading.Event()
 
     def load() -> SoundSystem:
-        answering.wait(30)
-        raise AudioError("too late")
+        if not asked.is_set():
+            asked.set()
+            answering.wait(30)
+            raise AudioError("too late")
+        return system.load()
 
     source = make(load=load)
     source.start()
-    assert source.read(10.0) == End("the sound system hangs; only a restart helps")
+    assert asked.wait(10)
+    clock.advance(20.0)
+    deliver(system.opened.next(), clock)
+    read_block(source)
     answering.set()
 
 
-def test_a_sound_system_that_hangs_in_closing_ends_the_source(
+def test_a_sound_system_that_hangs_in_closing_is_left_and_told(
     make: Make, system: FakeSoundSystem, clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Only a new process helps then, so the reader is told that it is over."""
+    """Why the stream ended is told before it is closed, and the next process hears again."""
     source = make()
     source.start()
     stream = system.opened.next()
@@ -388,9 +431,57 @@ def test_a_sound_system_that_hangs_in_closing_ends_the_source(
     read_block(source)
     system.may_close.clear()
     stream.active = False
-    assert source.read(10.0) == End("the sound system hangs; only a restart helps")
+    deliver(system.opened.next(), clock)
+    assert isinstance(source.read(10.0), Gap)
+    read_block(source)
+    assert "[0]: the sound system ended the stream" in caplog.text
+    assert not stream.closed
+
+
+class LostEar:
+    """A capture process that is gone as soon as it is looked at."""
+
+    def next(self, timeout_s: float) -> Message | None:  # noqa: ARG002 - it need not wait
+        """Nothing will come."""
+        raise EOFError
+
+    def end(self) -> str:
+        """As an assertion in PortAudio ends it."""
+        return "was ended by SIGABRT: Assertion `pfds' failed"
+
+
+def test_a_capture_process_that_dies_is_followed_by_another(
+    make: Make, system: FakeSoundSystem, clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its last word is told once, however often it dies."""
+    lost: list[Ear] = [LostEar() for _ in range(5)]
+    source = make(launch=lambda config: lost.pop() if lost else heard_by(config, system, clock))
+    source.start()
+    deliver(system.opened.next(), clock)
+    read_block(source)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "no microphone: the capture process was ended by SIGABRT: Assertion `pfds' failed"
+    ]
+
+
+def test_a_machine_without_room_for_a_process_is_asked_again(
+    make: Make, system: FakeSoundSystem, clock: HandClock
+) -> None:
+    """Processes run out for a while; hearing outlives that."""
+    full = threading.Event()
+
+    def launch(config: AudioConfig) -> Ear:
+        if not full.is_set():
+            raise AudioError("the capture process cannot be started: EAGAIN")
+        return heard_by(config, system, clock)
+
+    source = make(launch=launch)
+    source.start()
+    until_described(source, "cannot be started")
     assert not source.status.available
-    assert "only a restart helps" in caplog.text
+    full.set()
+    deliver(system.opened.next(), clock)
+    read_block(source)
 
 
 def test_stopping_releases_the_device_and_ends_the_reading(

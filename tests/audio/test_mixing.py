@@ -5,8 +5,9 @@ import logging
 import numpy as np
 import pytest
 
+from detector.audio.format import check_channel
 from detector.audio.intake import Intake
-from detector.audio.mixing import check_channel, sanitise, to_float32, to_mono
+from detector.audio.mixing import sanitise, to_float32, to_mono
 from detector.core.errors import AudioError
 from tests.audio.tools import tone
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from detector.audio import open_source
 from detector.audio.file import FileSource
 from detector.audio.microphone import MicrophoneSource
+from detector.audio.open import open_source
 from detector.audio.stdin import StreamSource
 from detector.config.schema import AudioConfig
 from detector.core.errors import AudioError

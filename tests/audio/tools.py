@@ -3,6 +3,7 @@
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -97,6 +98,11 @@ pcm.roommic {
   device "room.monitor"
   hint { show on description "Room mic" }
 }
+pcm.roomspeaker {
+  type pulse
+  device "room"
+  hint { show on description "Room speaker" }
+}
 """
 
 
@@ -150,6 +156,16 @@ class Room:
             self._server.kill()
             self._server.wait(10)
             self._server = None
+
+    def freeze(self) -> None:
+        """Let the server hang, as one does that is stalled but still active."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGCONT)
 
     def play(self, path: Path) -> None:
         """Play a file, and return when it has ended."""
