@@ -9,8 +9,10 @@ from detector.alerts.messages import (
     ON,
     ONLINE,
     Health,
+    SelfTestReport,
     health_payload,
     number,
+    self_test_payload,
     sound_messages,
     to_json,
 )
@@ -86,6 +88,11 @@ class StateBoard:
         """How the daemon fares."""
         text = to_json(health_payload(health))
         return self._keep(Message(self._topics.health, text, qos=0, retain=True))
+
+    def set_self_test(self, report: SelfTestReport) -> Message:
+        """What the last self-test found."""
+        text = to_json(self_test_payload(report))
+        return self._keep(Message(self._topics.self_test, text, retain=True))
 
     def update_sounds(self, sounds: Mapping[str, SoundConfig]) -> None:
         """Take a new set of sounds: those that stay keep their state and threshold."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from detector.alerts.commands import PING
 from detector.alerts.connection import MqttConnection
-from detector.alerts.mqtt import Handlers, Received, broker_address
+from detector.alerts.mqtt import broker_address
+from detector.alerts.session import Handlers, Received
 from detector.alerts.sinks import DeniedError
 from detector.alerts.topics import Message, Topics
 from detector.config.schema import MqttConfig

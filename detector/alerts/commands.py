@@ -6,7 +6,7 @@ from detector.alerts.messages import OFF, ON, threshold_bounds
 from detector.alerts.topics import Topics
 from detector.config.schema import SoundConfig
 from detector.core.errors import DetectorError
-from detector.core.events import Command, SetArmed, SetThreshold, TestAlert
+from detector.core.events import Command, SelfTest, SetArmed, SetThreshold, TestAlert
 
 PING = "ping"
 """What `detector doctor` sends to see whether it comes back; a daemon passes over it."""
@@ -38,7 +38,7 @@ def parse_command(
     if topic == topics.armed_set:
         # Empty is what clears a topic that somebody retained: no command.
         return SetArmed(_switch(topic, text)) if text else None
-    return None if text.startswith(PING) else _test_alert(topic, text, sounds)
+    return None if text.startswith(PING) else _test(topic, text, sounds)
 
 
 def _threshold_of(topic: str, topics: Topics) -> str | None:
@@ -91,13 +91,15 @@ def _switch(topic: str, text: str) -> bool:
     return text == ON
 
 
-def _test_alert(topic: str, text: str, sounds: Mapping[str, SoundConfig]) -> TestAlert:
+def _test(topic: str, text: str, sounds: Mapping[str, SoundConfig]) -> TestAlert | SelfTest:
     match text.split():
+        case ["selftest"]:
+            return SelfTest()
         case ["test_alert"]:
             return TestAlert()
         case ["test_alert", sound]:
             _known(topic, sound, sounds)
             return TestAlert(sound)
         case _:
-            right = "test_alert or test_alert <sound>"
+            right = "test_alert, test_alert <sound> or selftest"
             raise CommandRefusedError(f"{topic}: {text[:40]!r} is no command; known is {right}")

@@ -7,13 +7,9 @@ from dataclasses import dataclass
 
 from detector.alerts import broker_errors
 from detector.alerts.credentials import find_password
-from detector.alerts.mqtt import (
-    Handlers,
-    Session,
-    broker_address,
-    new_client,
-)
+from detector.alerts.mqtt import broker_address, new_client
 from detector.alerts.pending import NotConnectedError, PendingReceipts
+from detector.alerts.session import Handlers, Session
 from detector.alerts.sinks import Receipt, failed
 from detector.alerts.topics import Message
 from detector.config.schema import MqttConfig
@@ -24,6 +20,10 @@ _log = logging.getLogger(__name__)
 
 RETRY_DELAYS_S = (2.0, 3.0, 5.0)
 """Waits between attempts; the last one repeats."""
+CONTEST_S = 30.0
+"""The wait where another client of our name and we throw each other out by turns."""
+CONTESTS = 2
+"""So often in a row we try again at once: what is left of an earlier attempt of ours may be it."""
 FAREWELL_S = 0.6
 """How long the broker may take to acknowledge our farewell."""
 STOP_S = 1.1
@@ -82,7 +82,7 @@ class MqttConnection:
         self._lock = threading.Lock()
         self._connections = 0
         self._denied = 0
-        self._denied_topics: set[str] = set()
+        self._denials: set[str] = set()
         self._last_error: str | None = None
 
     @property
@@ -94,8 +94,11 @@ class MqttConnection:
     @property
     def state(self) -> ConnectionState:
         """How it stands with the broker."""
+        session, error = self._session, self._last_error
+        if error is None and session is not None and session.overdue:
+            error = broker_errors.overdue(broker_address(self._config))
         reconnects = max(0, self._connections - 1)
-        return ConnectionState(self.ready, reconnects, self._denied, self._last_error)
+        return ConnectionState(self.ready, reconnects, self._denied, error)
 
     def start(self) -> None:
         """Begin to connect, and go on until it works; idempotent, returns at once.
@@ -149,46 +152,52 @@ class MqttConnection:
     def subscribe(self, topic_filter: str) -> None:
         """Ask for messages, from within ``on_connected``; the next connection must ask anew."""
         session = self._session
-        if session is not None and session.accepted:
-            session.client.subscribe(topic_filter, qos=1)
+        if session is not None:
+            session.subscribe(topic_filter)
 
     def _new_session(self) -> Session:
         password = find_password(self._config, self._environ)
         client = new_client(self._config, self._client_id, self._will, password)
         handlers = Handlers(self._on_connected, self._handlers.on_message)
-        pending = PendingReceipts(self._on_denied)
+        pending = PendingReceipts(self._on_denied, self._clock)
         return Session(client, self._config, self._client_id, handlers, pending, self._clock)
 
     def _run(self, stopping: threading.Event) -> None:
-        failures = 0
+        failures = contests = 0
         while not stopping.is_set():
             before = self._connections
-            error = self._attempt(stopping)
+            error, contested = self._attempt(stopping)
             if stopping.is_set():
                 return
             self._tell(error)
             if self._connections > before:
                 failures = 0
-            stopping.wait(self._retry_delays_s[min(failures, len(self._retry_delays_s) - 1)])
+                contests = contests + 1 if contested else 0
+            stopping.wait(self._retry_delay_s(failures, contests))
             failures += 1
 
-    def _attempt(self, stopping: threading.Event) -> str:
-        """Connect until it is over; hand over why."""
+    def _retry_delay_s(self, failures: int, contests: int) -> float:
+        if contests > CONTESTS:
+            return CONTEST_S
+        return self._retry_delays_s[min(failures, len(self._retry_delays_s) - 1)]
+
+    def _attempt(self, stopping: threading.Event) -> tuple[str, bool]:
+        """Connect until it is over; hand over why, and whether another client may be behind it."""
         try:
             session = self._new_session()
             with self._lock:
                 if stopping.is_set():
-                    return "we are stopping"
+                    return "we are stopping", False
                 self._session = session
             session.run()
         except DetectorError as error:
-            return str(error)
+            return str(error), False
         except (OSError, ValueError) as error:
-            return broker_errors.connect_failure(error, broker_address(self._config))
+            return broker_errors.connect_failure(error, broker_address(self._config)), False
         except Exception:  # noqa: BLE001 - a defect in one attempt must not end them all
             _log.exception("bug: the broker connection failed")
-            return "a defect of ours; see the log"
-        return session.error or "the connection ended"
+            return "a defect of ours; see the log", False
+        return session.error or "the connection ended", session.contested
 
     def _tell(self, error: str) -> None:
         """A new reason is told once; the same again and again would fill the log."""
@@ -202,13 +211,13 @@ class MqttConnection:
         self._last_error = None
         _log.info("connected to broker %s", broker_address(self._config))
 
-    def _on_denied(self, topic: str) -> None:
+    def _on_denied(self, line: str) -> None:
         with self._lock:
             self._denied += 1
-            new = topic not in self._denied_topics
-            self._denied_topics.add(topic)
+            new = line not in self._denials
+            self._denials.add(line)
         if new:
-            _log.warning("%s", broker_errors.denial(topic))
+            _log.warning("%s", line)
 
 
 def _say(session: Session, farewell: Message) -> None:

@@ -35,6 +35,11 @@ _FIXED = (
     "inference_ms",
     "dropped_windows",
     "test_alert",
+    "selftest",
+    "selftest_run",
+    "mic_drift",
+    "deaf_today",
+    "storage",
 )
 """Components that every device has. Their keys are part of the entities' identity: never change."""
 
@@ -235,7 +240,32 @@ def _common_components(topics: Topics, sounds: Iterable[str]) -> dict[str, Any]:
             "pl_prs": "test_alert",
             **_always(topics),
         },
+        **_self_test_components(topics),
         **_health_components(topics),
+    }
+
+
+def _self_test_components(topics: Topics) -> dict[str, Any]:
+    return {
+        "selftest": {
+            "p": "binary_sensor",
+            "name": "Self-test",
+            "dev_cla": "problem",
+            "ent_cat": "diagnostic",
+            "stat_t": topics.self_test,
+            "val_tpl": "{{ 'OFF' if value_json.passed else 'ON' }}",
+            "json_attr_t": topics.self_test,
+            **_always(topics),
+        },
+        "selftest_run": {
+            "p": "button",
+            "name": "Run self-test",
+            "ent_cat": "diagnostic",
+            "ic": "mdi:clipboard-check",
+            "cmd_t": topics.command,
+            "pl_prs": "selftest",
+            **_always(topics),
+        },
     }
 
 
@@ -261,6 +291,37 @@ def _health_components(topics: Topics) -> dict[str, Any]:
             "dev_cla": "enum",
             "ops": [state.value for state in MicState],
             "val_tpl": "{{ value_json.mic_state }}",
+            **shared,
+        },
+        "mic_drift": {
+            "p": "binary_sensor",
+            "name": "Microphone sounds unlike itself",
+            "dev_cla": "problem",
+            "val_tpl": "{{ 'ON' if value_json.mic_warning else 'OFF' }}",
+            "json_attr_t": topics.health,
+            "json_attr_tpl": "{{ {'reason': value_json.mic_warning} | tojson }}",
+            **shared,
+        },
+        "deaf_today": {
+            "p": "sensor",
+            "name": "Deaf today",
+            "dev_cla": "duration",
+            "unit_of_meas": "s",
+            "stat_cla": "total_increasing",
+            "sug_dsp_prc": 0,
+            "ic": "mdi:ear-hearing-off",
+            "val_tpl": "{{ value_json.deaf_seconds_today.total }}",
+            "json_attr_t": topics.health,
+            "json_attr_tpl": "{{ value_json.deaf_seconds_today | tojson }}",
+            **shared,
+        },
+        "storage": {
+            "p": "binary_sensor",
+            "name": "History",
+            "dev_cla": "problem",
+            "val_tpl": "{{ 'ON' if value_json.storage_error else 'OFF' }}",
+            "json_attr_t": topics.health,
+            "json_attr_tpl": "{{ {'reason': value_json.storage_error} | tojson }}",
             **shared,
         },
         "inference_ms": {

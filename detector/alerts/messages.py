@@ -74,6 +74,36 @@ class Health:
     clock_synchronised: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SelfTestStep:
+    """One part of the way from the microphone to the broker."""
+
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfTestReport:
+    """What came of a self-test."""
+
+    at: datetime
+    trigger: str
+    """``command``, ``schedule`` or ``button``."""
+    steps: Mapping[str, SelfTestStep]
+    """``microphone``, ``model`` and ``broker``, in this order."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether all of it works."""
+        return all(step.passed for step in self.steps.values())
+
+    @property
+    def failures(self) -> str:
+        """What failed and why, in one line; empty where nothing did."""
+        failed = ((name, step) for name, step in self.steps.items() if not step.passed)
+        return "; ".join(f"{name}: {step.detail}" for name, step in failed)
+
+
 def to_json(payload: Payload) -> str:
     """Strict JSON, compact."""
     text = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -145,7 +175,9 @@ def delivery_payload(delivery: Delivery) -> Payload:
     """The body, and how late it comes where it comes late."""
     body = event_payload(delivery.event)
     if delivery.late or delivery.backlog:
-        body |= {"late": True, "age_s": number(max(0.0, delivery.age_s), 1)}
+        body["late"] = True
+        if math.isfinite(delivery.age_s):
+            body["age_s"] = number(max(0.0, delivery.age_s), 1)
     return body
 
 
@@ -206,6 +238,16 @@ def health_payload(health: Health) -> Payload:
         if isinstance(value, float):
             body[name] = number(value)
     return body
+
+
+def self_test_payload(report: SelfTestReport) -> Payload:
+    """The result of a self-test."""
+    return {
+        "passed": report.passed,
+        "at": timestamp(report.at),
+        "trigger": report.trigger,
+        "steps": {name: asdict(step) for name, step in report.steps.items()},
+    }
 
 
 def sound_messages(topics: Topics, event: Event) -> tuple[Message, ...]:

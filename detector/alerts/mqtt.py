@@ -1,62 +1,27 @@
-"""One attempt at a connection to the broker. The only module that knows paho.
+"""A client of the broker, set up as configured. The only module that knows paho."""
 
-Each attempt has a paho client of its own.  So paho never sends again, perhaps hours late, what
-was on its way when a connection broke: the outbox decides what is told, and when.  It also brings
-the true reason of a failure, the waits we want, and a new network thread in place of one that
-died.
-"""
-
-import functools
-import logging
+import contextlib
+import socket
 import ssl
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum, auto
+import struct
 from pathlib import Path
-from socket import SHUT_RDWR
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any
 
-from detector.alerts import broker_errors
-from detector.alerts.pending import NotConnectedError, PendingReceipts
-from detector.alerts.sinks import Receipt, failed
 from detector.alerts.topics import Message
 from detector.config.schema import MqttConfig, TlsConfig
-from detector.core.clock import Clock
 from detector.core.errors import ConfigError, MqttError, Problem
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
-    from paho.mqtt.reasoncodes import ReasonCode
-
-_log = logging.getLogger(__name__)
-_P = ParamSpec("_P")
 
 CONNECT_TIMEOUT_S = 5.0
-SUPERVISION_S = 2.0
-CLOSE_S = 0.25
-"""How long a connection may take to end in good order."""
-BRIEF_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A message that the broker handed us."""
-
-    topic: str
-    payload: bytes
-    retained: bool
-    """Whether the broker had kept it; False for what is published while we listen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Handlers:
-    """What the connection calls, on paho's network thread: none of it may block."""
-
-    on_connected: Callable[[], None]
-    """The broker has let us in: subscribe, and tell everything."""
-    on_message: Callable[[Received], None]
-    """A message came on a topic that we asked for."""
+"""For the network's answer, and for each step of a TLS handshake."""
+UNDELIVERABLE_S = 15.0
+"""After this long without an acknowledgement of the other machine the kernel gives up."""
+_QUEUE_FULL = 15
+"""What paho returns where it holds MOST_WAITING messages."""
+MOST_WAITING = 5000
+"""Messages that paho may hold; it is never as many while the broker answers."""
 
 
 def broker_address(config: MqttConfig) -> str:
@@ -68,19 +33,6 @@ def broker_address(config: MqttConfig) -> str:
 
 def _port(config: MqttConfig) -> int:
     return config.port or (8883 if config.tls.enabled else 1883)
-
-
-def _guarded(callback: Callable[_P, None]) -> Callable[_P, None]:
-    """An exception that got into paho would end its thread, and nobody would notice."""
-
-    @functools.wraps(callback)
-    def safe(*args: _P.args, **kwargs: _P.kwargs) -> None:
-        try:
-            callback(*args, **kwargs)
-        except Exception:  # noqa: BLE001 - a defect must not end paho's thread
-            _log.exception("bug: a callback of the broker connection failed")
-
-    return safe
 
 
 def new_client(config: MqttConfig, client_id: str, will: Message, password: str | None) -> "Client":
@@ -101,7 +53,55 @@ def new_client(config: MqttConfig, client_id: str, will: Message, password: str 
         _set_tls(client, config.tls)
     client.will_set(will.topic, will.payload, will.qos, will.retain)
     client.connect_timeout = CONNECT_TIMEOUT_S
+    client.max_queued_messages_set(MOST_WAITING)
     return client
+
+
+def connect(client: "Client", config: MqttConfig) -> None:
+    """Reach the broker, and ask to be let in. Raises OSError where nobody answers.
+
+    What the kernel cannot get across it forgets after UNDELIVERABLE_S, and the connection with it:
+    else it would hand an alert over when the network returns, however old that is by then.  And it
+    sends at once: to gather small packets first costs every alert 40 ms and more.
+    """
+    client.connect(config.host or "", _port(config), config.keepalive_seconds)
+    connection: Any = client.socket()
+    if connection is not None:
+        wait_ms = round(1000 * UNDELIVERABLE_S)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, wait_ms)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def ask_for_more(client: "Client") -> None:
+    """Acknowledge at once what has come: the broker may wait for that with the next packet."""
+    connection: Any = client.socket()
+    if connection is not None:
+        with contextlib.suppress(OSError):  # it is gone already
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+def cut(client: "Client") -> None:
+    """End a connection without a word; what has not gone out yet is dropped."""
+    connection: Any = client.socket()
+    if connection is None:
+        return
+    with contextlib.suppress(OSError):  # it is gone already
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # The plain socket's: that of TLS would take the encryption away from under paho's thread.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def publish(client: "Client", message: Message, *, protocol: str) -> int | None:
+    """Hand a message to paho, which returns at once; its id, or None where too many wait."""
+    tells_expiry = protocol == "5" and message.expiry_s is not None
+    properties = _properties(message) if tells_expiry else None
+    info = client.publish(message.topic, message.payload, message.qos, message.retain, properties)
+    return None if info.rc == _QUEUE_FULL else info.mid
+
+
+def subscribe(client: "Client", topic_filter: str) -> int | None:
+    """Ask for messages; the request's id, or None where there is no connection any more."""
+    return client.subscribe(topic_filter, qos=1)[1]
 
 
 def _set_tls(client: "Client", tls: TlsConfig) -> None:
@@ -143,147 +143,3 @@ def _properties(message: Message) -> Any:
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     properties.MessageExpiryInterval = message.expiry_s
     return properties
-
-
-class Stage(Enum):
-    """How far an attempt has come."""
-
-    CONNECTING = auto()
-    ACCEPTED = auto()
-    """The broker has let us in; it is being told everything."""
-    READY = auto()
-    ENDED = auto()
-
-
-@dataclass(slots=True, eq=False)
-class Session:
-    """One attempt, from a new client to its end. Its callbacks run on paho's thread."""
-
-    client: "Client"
-    config: MqttConfig
-    client_id: str
-    handlers: Handlers
-    pending: PendingReceipts
-    clock: Clock
-    stage: Stage = Stage.CONNECTING
-    closing: bool = False
-    error: str | None = None
-    ended: threading.Event = field(default_factory=threading.Event)
-    _accepted_s: float = 0.0
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the broker has let us in, and has not gone."""
-        return self.stage in (Stage.ACCEPTED, Stage.READY)
-
-    @property
-    def ready(self) -> bool:
-        """Whether it has also been told everything."""
-        return self.stage is Stage.READY
-
-    def run(self) -> None:
-        """Connect, and return when it is over. Raises OSError where nobody answers."""
-        self._attach()
-        try:
-            self._connect()
-            self.client.loop_start()
-            while not self.ended.wait(SUPERVISION_S):
-                if not self._thread_alive():
-                    self.end("the network thread died; see the log")
-            self.client.disconnect()
-            self.client.loop_stop()
-        finally:
-            self.end("the connection ended")
-            self._detach()
-
-    def publish(self, message: Message) -> Receipt:
-        """Hand a message to paho, which holds it no longer than this connection lasts."""
-        if not self.accepted:
-            address = broker_address(self.config)
-            return failed(NotConnectedError(f"there is no connection to broker {address}"))
-        tells_expiry = self.config.protocol == "5" and message.expiry_s is not None
-        properties = _properties(message) if tells_expiry else None
-        info = self.client.publish(
-            message.topic, message.payload, message.qos, message.retain, properties
-        )
-        return self.pending.expect(info.mid, message.topic)
-
-    def _attach(self) -> None:
-        self.client.on_connect = _guarded(self._on_connect)
-        self.client.on_disconnect = _guarded(self._on_disconnect)
-        self.client.on_publish = _guarded(self._on_publish)
-        self.client.on_message = _guarded(self._on_message)
-
-    def _detach(self) -> None:
-        """Free the client of us: it closes its last sockets only when nobody holds it any more."""
-        self.client.on_connect = None
-        self.client.on_disconnect = None
-        self.client.on_publish = None
-        self.client.on_message = None
-
-    def _connect(self) -> None:
-        host, keepalive_s = self.config.host or "", self.config.keepalive_seconds
-        self.client.connect(host, _port(self.config), keepalive_s)
-        if self.closing:
-            self.client.disconnect()
-
-    def close(self) -> None:
-        """End the connection in good order, or cut it where that takes too long.
-
-        An attempt that has no connection yet is not waited for: it ends as soon as it has one.
-        """
-        self.closing = True
-        self.client.disconnect()
-        if self.client.socket() is not None and not self.ended.wait(CLOSE_S):
-            self._cut()
-
-    def end(self, error: str) -> None:
-        """Note that it is over; the first reason counts."""
-        self.error = self.error or error
-        self.stage = Stage.ENDED
-        self.pending.close()
-        self.ended.set()
-
-    def _on_connect(self, _c: Any, _u: Any, _flags: Any, code: "ReasonCode", _p: Any) -> None:
-        if code.is_failure:
-            self.end(
-                broker_errors.refusal(
-                    code.value, str(code), broker_address(self.config), self.config.username
-                )
-            )
-            return
-        self.stage = Stage.ACCEPTED
-        self._accepted_s = self.clock.monotonic()
-        try:
-            self.handlers.on_connected()
-        except Exception:
-            self.end("a defect of ours ended the connection; see the log")
-            raise
-        self.stage = Stage.READY
-
-    def _on_disconnect(self, _c: Any, _u: Any, _flags: Any, code: "ReasonCode", _p: Any) -> None:
-        why = broker_errors.loss(
-            str(code),
-            broker_address(self.config),
-            self.client_id,
-            accepted=self.accepted,
-            brief=self.clock.monotonic() - self._accepted_s < BRIEF_S,
-        )
-        self.end(why)
-
-    def _on_publish(self, _c: Any, _u: Any, mid: int, code: "ReasonCode", _p: Any) -> None:
-        self.pending.acknowledge(mid, code.value)
-
-    def _on_message(self, _c: Any, _u: Any, message: Any) -> None:
-        self.handlers.on_message(Received(message.topic, message.payload, message.retain))
-
-    def _thread_alive(self) -> bool:
-        thread = self.client._thread  # noqa: SLF001 - paho itself says connected for ever
-        return thread is not None and thread.is_alive()
-
-    def _cut(self) -> None:
-        connection: Any = self.client.socket()
-        try:
-            connection.shutdown(SHUT_RDWR)
-        except (AttributeError, OSError) as error:
-            _log.debug("the connection was gone already: %s", error)

@@ -4,6 +4,7 @@ import json
 import logging
 import random
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from detector.alerts import homeassistant
@@ -16,12 +17,13 @@ from detector.alerts.messages import (
     ONLINE,
     Health,
     Payload,
+    SelfTestReport,
     clearing,
     event_message,
     level_payload,
     to_json,
 )
-from detector.alerts.mqtt import Handlers, Received
+from detector.alerts.session import Handlers, Received
 from detector.alerts.sinks import Delivery, Receipt, all_of
 from detector.alerts.topics import Message, Topics
 from detector.config.schema import MqttConfig, SoundConfig
@@ -32,6 +34,8 @@ _log = logging.getLogger(__name__)
 
 MAX_BIRTH_DELAY_S = 5.0
 """Home Assistant asks that devices do not all answer its birth message at once."""
+REPAIR_S = 1.0
+"""What somebody took from the broker is told anew after this, and no oftener."""
 
 
 class MqttSink:
@@ -80,7 +84,9 @@ class MqttSink:
         """What must be taken out of Home Assistant: platform by component."""
         self._telling = threading.RLock()
         """Held from a change of state until paho has it, so that no older value overtakes."""
-        self._birth: threading.Timer | None = None
+        self._announcing: threading.Timer | None = None
+        self._own_discovery: deque[bytes] = deque(maxlen=8)
+        """What we said there last: it comes back to us, and anything else is somebody else's."""
         self._leaving = False
         self._refused = 0
         self._connection = MqttConnection(
@@ -117,8 +123,8 @@ class MqttSink:
         """Say that we are offline, and disconnect; idempotent. Flush the outbox before."""
         with self._telling:
             self._leaving = True
-            if self._birth is not None:
-                self._birth.cancel()
+            if self._announcing is not None:
+                self._announcing.cancel()
         self._connection.stop(farewell=self._status(OFFLINE))
 
     def observe(self, event: Event) -> None:
@@ -133,13 +139,13 @@ class MqttSink:
         present state is told, since the beginning may have been told in time.  The end of a test
         alert changes the state only: its one event was at its beginning.
         """
-        event = delivery.event
+        event, told = delivery.event, []
         with self._telling:
-            messages = list(self._states_for(delivery))
+            states = [self._connection.publish(one) for one in self._states_for(delivery)]
             if not (event.kind is EventKind.TEST_ALERT and event.phase is Phase.OFFSET):
                 expiry_s = round(self._config.late_after_seconds)
-                messages.append(event_message(self._topics, delivery, expiry_s))
-            return all_of([self._connection.publish(message) for message in messages])
+                told = [self._connection.publish(event_message(self._topics, delivery, expiry_s))]
+            return all_of(told, beside=states)
 
     def set_threshold(self, sound: str, value: float) -> None:
         """Tell a sound's effective threshold."""
@@ -160,6 +166,11 @@ class MqttSink:
         """Tell how we fare; Home Assistant forgets it after three minutes."""
         with self._telling:
             self._connection.publish(self._board.set_health(health))
+
+    def set_self_test(self, report: SelfTestReport) -> None:
+        """Tell what a self-test found."""
+        with self._telling:
+            self._connection.publish(self._board.set_self_test(report))
 
     def set_level(self, rms_dbfs: float, peak_dbfs: float) -> None:
         """Tell the sound level; Home Assistant forgets it after half a minute."""
@@ -211,6 +222,7 @@ class MqttSink:
 
     def _subscriptions(self) -> list[str]:
         topics = [self._topics.armed_set, self._topics.every_threshold_set, self._topics.command]
+        topics.append(self._topics.status)
         if self._config.discovery:
             topics += [self._config.birth_topic, self._discovery_topic]
         return topics
@@ -242,12 +254,20 @@ class MqttSink:
 
     def _publish_payload(self, payload: Payload) -> None:
         prefix, node = self._config.discovery_prefix, self._topics.node
-        self._connection.publish(homeassistant.discovery_message(prefix, node, payload))
+        message = homeassistant.discovery_message(prefix, node, payload)
+        self._own_discovery.append(message.payload.encode())
+        self._connection.publish(message)
 
     def _on_message(self, message: Received) -> None:
         if message.topic == self._discovery_topic:
-            if message.retained:  # the others are our own, coming back
+            if message.retained:
                 self._on_previous_discovery(message.payload)
+            elif message.payload not in self._own_discovery:
+                self._repair("what lets Home Assistant find us")
+        elif message.topic == self._topics.status:
+            # Not ours, while we are here: the will of an earlier connection, or somebody's mistake.
+            if message.payload != ONLINE.encode() and not message.retained:
+                self._repair("that we are online")
         elif message.topic == self._config.birth_topic:
             if message.payload == ONLINE.encode() and not message.retained:
                 self._on_birth()
@@ -258,7 +278,7 @@ class MqttSink:
         """What an earlier run left on the broker; it came before what we have just published."""
         try:
             previous = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             _log.warning("%s held no JSON; it is overwritten", self._discovery_topic)
             return
         with self._telling:
@@ -267,16 +287,25 @@ class MqttSink:
                 self._tell_discovery()
 
     def _on_birth(self) -> None:
-        if self._birth is not None and self._birth.is_alive():
-            return
-        self._birth = threading.Timer(self._birth_delay_s(), self._on_birth_over)
-        self._birth.name, self._birth.daemon = "detector-birth", True
-        self._birth.start()
+        self._announce_in(
+            self._birth_delay_s(), "Home Assistant has started; telling it everything"
+        )
 
-    def _on_birth_over(self) -> None:
+    def _repair(self, what: str) -> None:
+        self._announce_in(REPAIR_S, f"somebody took from the broker {what}; telling everything")
+
+    def _announce_in(self, delay_s: float, why: str) -> None:
+        """Not while the same is about to happen: so nobody can make us talk without end."""
+        if self._leaving or (self._announcing is not None and self._announcing.is_alive()):
+            return
+        self._announcing = threading.Timer(delay_s, self._announce_anew, [why])
+        self._announcing.name, self._announcing.daemon = "detector-announcing", True
+        self._announcing.start()
+
+    def _announce_anew(self, why: str) -> None:
         with self._telling:
             if self._connection.ready:
-                _log.info("Home Assistant has started; telling it everything")
+                _log.info("%s", why)
                 self._announce()
 
     def _on_command_message(self, message: Received) -> None:

@@ -78,16 +78,17 @@ def failed(error: DetectorError) -> Receipt:
     return receipt
 
 
-def all_of(receipts: Sequence[Receipt]) -> Receipt:
+def all_of(receipts: Sequence[Receipt], *, beside: Sequence[Receipt] = ()) -> Receipt:
     """Done when all are, and at once where there is none.
 
-    It fails with the first failure, final ones last: so an event that did get through is not told
-    twice because the access rules forbid its state.
+    It fails with the first failure, final ones last.  Those ``beside`` may be denied without harm:
+    an event that did get through is not told twice because the access rules forbid its state.
     """
-    if not receipts:
+    every = [*beside, *receipts]
+    if not every:
         return delivered()
     together: Receipt = Future()
-    open_receipts = len(receipts)
+    open_receipts = len(every)
     lock = threading.Lock()
 
     def settled(_: Receipt) -> None:
@@ -96,13 +97,15 @@ def all_of(receipts: Sequence[Receipt]) -> Receipt:
             open_receipts -= 1
             if open_receipts:
                 return
-        errors = [error for r in receipts if (error := r.exception()) is not None]
+        errors = [error for r in every if (error := r.exception()) is not None]
+        forgiven = {id(e) for r in beside if isinstance(e := r.exception(), DeniedError)}
+        errors = [error for error in errors if id(error) not in forgiven]
         errors.sort(key=lambda error: isinstance(error, UndeliverableError))
         if errors:
             together.set_exception(errors[0])
         else:
             together.set_result(None)
 
-    for receipt in receipts:
+    for receipt in every:
         receipt.add_done_callback(settled)
     return together

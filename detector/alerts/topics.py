@@ -57,6 +57,11 @@ class Topics:
         return self._at("health")
 
     @property
+    def self_test(self) -> str:
+        """What the last self-test found: retained."""
+        return self._at("selftest")
+
+    @property
     def armed_state(self) -> str:
         """Whether it listens for sounds: retained."""
         return self._at("armed/state")
@@ -68,7 +73,7 @@ class Topics:
 
     @property
     def command(self) -> str:
-        """Command: ``test_alert`` or ``test_alert <sound>``."""
+        """Command: ``test_alert``, ``test_alert <sound>`` or ``selftest``."""
         return self._at("cmd")
 
     @property

@@ -1,9 +1,11 @@
 """The board of latest values."""
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 from detector.alerts.board import StateBoard
-from detector.alerts.messages import Health
+from detector.alerts.messages import Health, SelfTestReport, SelfTestStep
 from detector.alerts.topics import Message, Topics
 from detector.core.audio import MicState
 from detector.core.events import EventKind, Phase
@@ -64,6 +66,18 @@ def test_what_is_set_is_also_handed_over() -> None:
     assert board.set_armed(armed=False) == Message(
         "detector/nursery/armed/state", "OFF", retain=True
     )
+
+
+def test_the_last_self_test_is_kept_and_told_anew() -> None:
+    """A Home Assistant that starts later learns of it too; before the first there is none."""
+    board = StateBoard(TOPICS, SOUNDS)
+    assert "selftest" not in states(board)
+    step = SelfTestStep(passed=True, detail="ok")
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    report = SelfTestReport(at=at, trigger="button", steps={"a": step})
+    message = board.set_self_test(report)
+    assert (message.topic, message.retain) == ("detector/nursery/selftest", True)
+    assert json.loads(states(board)["selftest"])["passed"] is True
 
 
 def test_new_sounds_replace_old_ones_and_keep_common_ones() -> None:

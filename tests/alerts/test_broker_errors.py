@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from detector.alerts.broker_errors import connect_failure, loss, refusal
+from detector.alerts.broker_errors import Loss, connect_failure, refusal
 
 ADDRESS = "broker.lan:1883"
 
@@ -45,14 +45,45 @@ def test_each_refusal_is_told_apart(code: int, words: str) -> None:
     assert words in refusal(code, "why", ADDRESS, "ears")
 
 
+KEEPALIVE, SHUTTING_DOWN, TAKEN_OVER, UNSPECIFIED = 141, 139, 142, 128
+
+
 @pytest.mark.parametrize(
-    ("accepted", "brief", "words"),
+    ("code", "accepted", "brief", "by_broker", "words"),
     [
-        (False, False, "before it let us in (does it want TLS or a client certificate?"),
-        (True, True, "soon after it was made: why (does another client call itself me?"),
-        (True, False, "the connection is lost: why"),
+        (UNSPECIFIED, False, True, False, "before it let us in (does it want TLS or a client"),
+        (UNSPECIFIED, True, True, False, "soon after it was made: why (does another client call"),
+        (UNSPECIFIED, True, False, False, "the connection is lost: why"),
+        (KEEPALIVE, True, False, False, "it does not answer any more"),
+        (KEEPALIVE, False, True, False, "it can be reached, but does not let us in"),
+        (SHUTTING_DOWN, True, True, True, "it ended the connection: why"),
+        (TAKEN_OVER, True, False, True, "gave our place to another client (does another client"),
     ],
 )
-def test_each_loss_is_told_apart(*, accepted: bool, brief: bool, words: str) -> None:
-    """By how far the connection had come."""
-    assert words in loss("why", ADDRESS, "me", accepted=accepted, brief=brief)
+def test_each_loss_is_told_apart(
+    *, code: int, accepted: bool, brief: bool, by_broker: bool, words: str
+) -> None:
+    """By how far the connection had come, and by what the broker says."""
+    loss = Loss(code, "why", accepted=accepted, brief=brief, by_broker=by_broker)
+    line = loss.told(ADDRESS, "me")
+    assert words in line
+    assert ADDRESS in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("code", "accepted", "brief", "by_broker", "contested"),
+    [
+        (TAKEN_OVER, True, False, True, True),
+        (UNSPECIFIED, True, True, False, True),
+        (UNSPECIFIED, True, False, False, False),
+        (UNSPECIFIED, False, True, False, False),
+        (SHUTTING_DOWN, True, True, True, False),
+    ],
+)
+def test_only_some_losses_may_be_another_clients_doing(
+    *, code: int, accepted: bool, brief: bool, by_broker: bool, contested: bool
+) -> None:
+    """Those a broker calls so, and those soon after the beginning if it gives no reason."""
+    loss = Loss(code, "why", accepted=accepted, brief=brief, by_broker=by_broker)
+    assert loss.contested is contested

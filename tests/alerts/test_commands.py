@@ -4,7 +4,7 @@ import pytest
 
 from detector.alerts.commands import CommandRefusedError, parse_command
 from detector.alerts.topics import Topics
-from detector.core.events import Command, SetArmed, SetThreshold, TestAlert
+from detector.core.events import Command, SelfTest, SetArmed, SetThreshold, TestAlert
 from tests.alerts.tools import SOUNDS
 
 TOPICS = Topics("detector", "nursery")
@@ -26,6 +26,7 @@ def parse(topic: str, payload: bytes, *, retained: bool = False) -> Command | No
         (TOPICS.armed_set, b"ON", SetArmed(armed=True)),
         (TOPICS.armed_set, b"OFF", SetArmed(armed=False)),
         (TOPICS.command, b"test_alert", TestAlert()),
+        (TOPICS.command, b"selftest", SelfTest()),
         (TOPICS.command, b"test_alert smoke_alarm", TestAlert("smoke_alarm")),
     ],
 )
@@ -50,6 +51,8 @@ def test_a_command_is_understood(topic: str, payload: bytes, command: Command) -
         (TOPICS.command, b"", "no command"),
         (TOPICS.command, b"PRESS", "'PRESS' is no command; known is test_alert"),
         (TOPICS.command, b"test_alert baby_cry now", "no command"),
+        (TOPICS.command, b"selftest now", "no command"),
+        (TOPICS.command, b"SELFTEST", "known is test_alert, test_alert <sound> or selftest"),
         (TOPICS.command, b"test_alert dog_bark", "'dog_bark' is not listened for"),
         (TOPICS.command, b"\xff", "not UTF-8"),
         (TOPICS.command, b"x" * 257, "257 bytes; a command has at most 256"),

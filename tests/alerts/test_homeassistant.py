@@ -67,7 +67,7 @@ def test_home_assistant_takes_any_sounds() -> None:
     names = ["level", "armed", "detection", "mic_state", "armed_threshold", "x", "x_threshold"]
     tree = payload(dict.fromkeys(names, ONE))
     assert found(tree) == []
-    assert len(tree["cmps"]) == 8 + 2 * len(names)
+    assert len(tree["cmps"]) == 13 + 2 * len(names)
 
 
 def test_home_assistant_takes_a_removal() -> None:
@@ -159,8 +159,13 @@ def test_the_entities_and_their_identities_never_change() -> None:
         "level": "detector_nursery_level",
         "armed": "detector_nursery_armed",
         "test_alert": "detector_nursery_test_alert",
+        "selftest": "detector_nursery_selftest",
+        "selftest_run": "detector_nursery_selftest_run",
         "mic_problem": "detector_nursery_mic_problem",
         "mic_state": "detector_nursery_mic_state",
+        "mic_drift": "detector_nursery_mic_drift",
+        "storage": "detector_nursery_storage",
+        "deaf_today": "detector_nursery_deaf_today",
         "inference_ms": "detector_nursery_inference_ms",
         "dropped_windows": "detector_nursery_dropped_windows",
     }
@@ -171,6 +176,28 @@ def test_what_can_be_set_or_asked_works_without_a_microphone() -> None:
     """So do events, which tell that it is lost; only sounds and the level depend on it."""
     depends = {key for key, c in payload()["cmps"].items() if "avty" not in c}
     assert depends == {"baby_cry", "smoke_alarm", "level"}
+
+
+def test_a_self_test_is_a_button_and_its_failure_a_problem() -> None:
+    """On while the last one failed, with its steps beside it."""
+    tree = payload()["cmps"]
+    assert tree["selftest"] | {"uniq_id": ""} == {
+        "p": "binary_sensor",
+        "uniq_id": "",
+        "name": "Self-test",
+        "dev_cla": "problem",
+        "ent_cat": "diagnostic",
+        "stat_t": "detector/nursery/selftest",
+        "val_tpl": "{{ 'OFF' if value_json.passed else 'ON' }}",
+        "json_attr_t": "detector/nursery/selftest",
+        "avty": tree["armed"]["avty"],
+    }
+    button = tree["selftest_run"]
+    assert (button["p"], button["cmd_t"], button["pl_prs"]) == (
+        "button",
+        "detector/nursery/cmd",
+        "selftest",
+    )
 
 
 def test_every_event_type_and_microphone_state_is_declared() -> None:

@@ -13,6 +13,8 @@ import pytest
 from detector.alerts.messages import (
     Health,
     MqttHealth,
+    SelfTestReport,
+    SelfTestStep,
     attributes_payload,
     class_scores,
     delivery_payload,
@@ -23,6 +25,7 @@ from detector.alerts.messages import (
     health_payload,
     level_payload,
     number,
+    self_test_payload,
     sound_messages,
     timestamp,
     to_json,
@@ -265,6 +268,8 @@ def test_lateness_is_of_the_delivery_and_told_only_where_there_is_any() -> None:
     assert delivery_payload(Delivery(onset(), age_s=2.0)) == body
     late = delivery_payload(Delivery(onset(), age_s=7.04, late=True))
     assert late == body | {"late": True, "age_s": 7.0}
+    unknown = delivery_payload(Delivery(onset(), age_s=math.inf, late=True, backlog=True))
+    assert unknown == body | {"late": True}
 
 
 def test_topics_are_spelled_out() -> None:
@@ -276,6 +281,7 @@ def test_topics_are_spelled_out() -> None:
         "backlog": "home/detector/nursery/event/backlog",
         "level": "home/detector/nursery/level",
         "health": "home/detector/nursery/health",
+        "self_test": "home/detector/nursery/selftest",
         "armed_state": "home/detector/nursery/armed/state",
         "armed_set": "home/detector/nursery/armed/set",
         "command": "home/detector/nursery/cmd",
@@ -287,6 +293,30 @@ def test_topics_are_spelled_out() -> None:
         "home/detector/nursery/sound/x/attributes",
         "home/detector/nursery/sound/x/threshold/state",
     )
+
+
+def test_the_result_of_a_self_test_is_spelled_out() -> None:
+    """One step that failed is a self-test that failed, and says why."""
+    report = SelfTestReport(
+        at=datetime(2026, 1, 1, 10, tzinfo=UTC),
+        trigger="schedule",
+        steps={
+            "microphone": SelfTestStep(passed=True, detail="ok"),
+            "model": SelfTestStep(passed=False, detail="no scores"),
+            "broker": SelfTestStep(passed=False, detail="away"),
+        },
+    )
+    assert self_test_payload(report) == {
+        "passed": False,
+        "at": "2026-01-01T10:00:00.000Z",
+        "trigger": "schedule",
+        "steps": {
+            "microphone": {"passed": True, "detail": "ok"},
+            "model": {"passed": False, "detail": "no scores"},
+            "broker": {"passed": False, "detail": "away"},
+        },
+    }
+    assert report.failures == "model: no scores; broker: away"
 
 
 def _is_topic(name: str) -> bool:
@@ -403,6 +433,9 @@ def test_health_tells_every_field_under_its_own_name() -> None:
         "mic_state": "stalled",
         "mic_detail": "",
         "deaf_seconds": {"stalled": 12.3, "total": 12.3},
+        "deaf_seconds_today": {"total": 0.0},
+        "mic_warning": None,
+        "storage_error": None,
         "inference_ms_p50": None,
         "inference_ms_p95": None,
         "dropped_windows": 0,

@@ -8,12 +8,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from detector.alerts.journal import Left
 from detector.alerts.jsonlines import JsonLinesSink
 from detector.alerts.outbox import Outbox
-from detector.alerts.sinks import Delivery, Receipt, UndeliverableError, delivered, failed
+from detector.alerts.sinks import (
+    Delivery,
+    DeniedError,
+    Receipt,
+    UndeliverableError,
+    delivered,
+    failed,
+)
+from detector.alerts.store import DeliveryState
 from detector.core.errors import MqttError
 from detector.core.events import Event
-from tests.alerts.tools import PATIENCE_S, onset, until
+from tests.alerts.tools import PATIENCE_S, offset, onset, until
 from tests.clocks import HandClock
 
 
@@ -268,3 +277,137 @@ def test_a_full_pipe_that_nobody_reads_is_left_behind_and_said(
 def outbox_threads() -> list[threading.Thread]:
     """Those that run."""
     return [t for t in threading.enumerate() if t.name == "detector-outbox"]
+
+
+class Disk:
+    """Writes down what it is told, when it is let."""
+
+    def __init__(self) -> None:
+        self.receipts: list[Receipt] = []
+        self.settled: list[str] = []
+
+    def record(self, event: Event) -> Receipt:
+        """Not at once."""
+        del event
+        self.receipts.append(Receipt())
+        return self.receipts[-1]
+
+    def settle(self, event: Event, sink: str, state: DeliveryState) -> None:
+        """Remember."""
+        self.settled.append(f"{event.id} {sink} {state}")
+
+
+@pytest.fixture
+def disk() -> Disk:
+    """A disk that takes its time."""
+    return Disk()
+
+
+@pytest.fixture
+def writing(sink: FakeSink, clock: HandClock, disk: Disk) -> Iterator[Outbox]:
+    """A running outbox that writes on that disk."""
+    made = Outbox([sink], clock, late_after_s=120.0, journal=disk)
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_an_event_is_written_down_before_it_goes_out(
+    writing: Outbox, sink: FakeSink, disk: Disk, clock: HandClock
+) -> None:
+    """Or it would be lost with the process."""
+    writing.put(onset())
+    until(lambda: writing.last_turn_s == clock.now_s, "a turn")
+    assert not writing.flush(0.5)
+    assert sink.told == []
+    disk.receipts[0].set_result(None)
+    assert writing.flush(PATIENCE_S)
+    assert sink.told == ["nursery-1"]
+    assert disk.settled == ["nursery-1 fake delivered"]
+
+
+def test_a_disk_that_fails_or_is_too_slow_keeps_no_alert_waiting(
+    writing: Outbox, sink: FakeSink, disk: Disk, clock: HandClock
+) -> None:
+    """A lamp is worth more than a record."""
+    writing.put(onset(number=1))
+    disk.receipts[0].set_exception(OSError("full"))
+    assert writing.flush(PATIENCE_S)
+    writing.put(onset(number=2))
+    clock.now_s += 1.0
+    assert writing.flush(PATIENCE_S)
+    assert sink.told == ["nursery-1", "nursery-2"]
+
+
+def test_what_an_earlier_run_left_goes_first(
+    writing: Outbox, sink: FakeSink, disk: Disk, clock: HandClock
+) -> None:
+    """It was decided before; and it is not written down a second time."""
+    sink.ready = False
+    writing.put(onset(number=3))
+    disk.receipts[0].set_result(None)
+    left = Left({"fake": [onset(number=1), onset(number=2)]}, [], None)
+    writing.resume(left)
+    assert not writing.is_delivered("nursery-2")
+    sink.ready = True
+    assert writing.flush(PATIENCE_S)
+    assert sink.told == ["nursery-1", "nursery-2", "nursery-3"]
+    assert len(disk.receipts) == 1
+    assert writing.is_delivered("nursery-2")
+
+
+def test_what_the_broker_denies_is_kept_and_told_once_it_may_be(
+    outbox: Outbox, sink: FakeSink, clock: HandClock
+) -> None:
+    """On the backlog, in order; what is not denied is not kept waiting meanwhile."""
+    sink.answers = [failed(DeniedError("denied")), failed(DeniedError("denied"))]
+    outbox.put(onset(number=1))
+    outbox.put(offset(number=1))
+    outbox.put(onset(number=2))
+    until(lambda: len(sink.told) >= 3, "all three")
+    assert outbox.flush(PATIENCE_S) is False
+    assert outbox.undelivered == 2
+    assert not any(delivery.backlog for delivery in sink.deliveries)
+    clock.now_s += 31.0
+    until(lambda: outbox.undelivered == 0, "the denied ones")
+    assert [delivery.backlog for delivery in sink.deliveries[3:]] == [True, True]
+    assert [delivery.late for delivery in sink.deliveries[3:]] == [True, True]
+    phases = [f"{d.event.id} {d.event.phase}" for d in sink.deliveries[3:]]
+    assert phases == ["nursery-1 onset", "nursery-1 offset"]
+
+
+def test_what_is_denied_again_and_again_waits_in_order(
+    outbox: Outbox, sink: FakeSink, clock: HandClock
+) -> None:
+    """Another connection may have other rights: it is tried at once there."""
+    sink.answers = [failed(DeniedError("denied")) for _ in range(3)]
+    outbox.put(onset(number=1))
+    outbox.put(onset(number=2))
+    until(lambda: outbox.undelivered == 2 and len(sink.told) == 2, "both denied")
+    clock.now_s += 31.0
+    until(lambda: len(sink.told) == 3, "the first, denied again")
+    sink.ready = False
+    until(lambda: not outbox.flush(0.0), "a turn")
+    clock.now_s += 1.0
+    until(lambda: outbox.last_turn_s == clock.now_s, "a turn without a connection")
+    sink.ready = True
+    until(lambda: outbox.undelivered == 0, "both")
+    assert sink.told == ["nursery-1", "nursery-2", "nursery-1", "nursery-1", "nursery-2"]
+
+
+def test_every_end_of_a_delivery_is_noted(clock: HandClock, sink: FakeSink, disk: Disk) -> None:
+    """Delivered, refused for good, and dropped for want of room."""
+    outbox = Outbox([sink], clock, late_after_s=120.0, journal=disk, capacity=2)
+    sink.answers = [failed(UndeliverableError("never"))]
+    for number in range(3):
+        outbox.put(onset(number=number))
+    for receipt in disk.receipts:
+        receipt.set_result(None)
+    outbox.start()
+    assert outbox.flush(PATIENCE_S)
+    outbox.stop()
+    assert disk.settled == [
+        "nursery-0 fake dropped",
+        "nursery-1 fake refused",
+        "nursery-2 fake delivered",
+    ]

@@ -4,6 +4,7 @@ import pytest
 
 from detector.alerts.pending import NotConnectedError, PendingReceipts
 from detector.alerts.sinks import DeniedError
+from tests.clocks import HandClock
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def denied() -> list[str]:
 @pytest.fixture
 def pending(denied: list[str]) -> PendingReceipts:
     """The receipts of a connection."""
-    return PendingReceipts(denied.append)
+    return PendingReceipts(denied.append, HandClock())
 
 
 def test_a_receipt_is_done_once_its_message_is_acknowledged(pending: PendingReceipts) -> None:
@@ -38,12 +39,12 @@ def test_a_refusal_names_the_topic(pending: PendingReceipts, denied: list[str], 
     """Whichever comes first."""
     if first == "acknowledgement":
         pending.acknowledge(1, 135)
-    receipt = pending.expect(1, "a/topic")
+    receipt = pending.expect(1, "a/topic is denied")
     if first == "publish returns":
         pending.acknowledge(1, 135)
     assert isinstance(receipt.exception(timeout=0), DeniedError)
     assert "a/topic is denied" in str(receipt.exception())
-    assert denied == ["a/topic"]
+    assert denied == ["a/topic is denied"]
 
 
 def test_no_matching_subscribers_is_no_refusal(pending: PendingReceipts) -> None:
@@ -60,3 +61,19 @@ def test_an_end_fails_what_waits_and_what_is_still_to_come(pending: PendingRecei
     after = pending.expect(2, "b")
     for receipt in (before, after):
         assert isinstance(receipt.exception(timeout=0), NotConnectedError)
+
+
+def test_the_oldest_that_waits_is_known(denied: list[str]) -> None:
+    """So that a connection that only looks alive is found out."""
+    clock = HandClock(100.0)
+    pending = PendingReceipts(denied.append, clock)
+    seen = [pending.oldest_s]
+    pending.expect(1, "a")
+    clock.advance(5.0)
+    pending.expect(2, "b")
+    seen.append(pending.oldest_s)
+    pending.acknowledge(1, 0)
+    seen.append(pending.oldest_s)
+    pending.acknowledge(2, 0)
+    seen.append(pending.oldest_s)
+    assert seen == [None, 100.0, 105.0, None]

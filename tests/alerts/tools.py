@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -128,6 +129,29 @@ class Broker:
             self._process.terminate()
             self._process.wait(PATIENCE_S)
             self._process = None
+
+    def reload(self) -> None:
+        """Have it read its passwords and access rules anew."""
+        self._signal(signal.SIGHUP)
+
+    def freeze(self) -> None:
+        """It hangs: connections stay open, and nobody answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it without a word."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(PATIENCE_S)
+            self._process = None
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def _listens(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):

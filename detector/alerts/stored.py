@@ -1,0 +1,57 @@
+"""An event as the outbox's database has it: its wire body, and back."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from detector.alerts.messages import event_payload, to_json
+from detector.core.events import ClassScore, Detection, Event, EventKind, Phase, Urgency
+
+
+def body_of(event: Event) -> str:
+    """The immutable wire body, as JSON text: what is stored is what was, or will be, told."""
+    return to_json(event_payload(event))
+
+
+def event_of(body: Mapping[str, Any], decided_monotonic_s: float) -> Event:
+    """The event whose wire body this is: ``body_of`` it is the same text again.
+
+    Seconds on the source's clock are gone; the onset is at 0.
+
+    Raises KeyError, TypeError or ValueError for what is no such body.
+    """
+    return Event(
+        id=body["id"],
+        kind=EventKind(body["kind"]),
+        phase=Phase(body["phase"]),
+        node=body["node"],
+        urgency=Urgency(body["urgency"]),
+        onset_utc=datetime.fromisoformat(body["onset"]),
+        sound=body["sound"],
+        offset_utc=None if body["offset"] is None else datetime.fromisoformat(body["offset"]),
+        offset_s=body["duration_s"],
+        detection=_detection(body),
+        latency_ms=body["latency_ms"],
+        reason=body["reason"],
+        test=body["test"],
+        clock_synchronised=body["clock_synchronised"],
+        decided_monotonic_s=decided_monotonic_s,
+    )
+
+
+def _detection(body: Mapping[str, Any]) -> Detection | None:
+    if body["calibrated"] is None:
+        return None
+    return Detection(
+        probability=_value(body["probability"]),
+        peak_probability=_value(body["peak_probability"]),
+        threshold=_value(body["threshold"]),
+        calibrated=body["calibrated"],
+        classes=tuple(ClassScore(one["class"], _value(one["score"])) for one in body["classes"]),
+        level_dbfs=_value(body["level_dbfs"]),
+    )
+
+
+def _value(number: float | None) -> float:
+    """JSON cannot say what is not a number, and neither can a body."""
+    return float("nan") if number is None else number

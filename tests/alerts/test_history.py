@@ -1,0 +1,110 @@
+"""What was decided, read back."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from detector.alerts.history import Question, read_history
+from detector.alerts.store import DeliveryState, EventStore, Moment, Settled
+from detector.core.errors import DetectorError
+from detector.core.events import Event, EventKind
+from tests.alerts.tools import ONSET, offset, onset
+
+NOW = Moment(1_790_000_000.0, 1000.0, "boot")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the database lies."""
+    return tmp_path / "outbox-nursery.sqlite"
+
+
+def write(path: Path, *events: Event) -> None:
+    """A run that decided these, with two outlets."""
+    store = EventStore(path)
+    store.add([(event, NOW) for event in events], ("MQTT", "other"))
+    store.close()
+
+
+def settle(path: Path, event: Event, sink: str, state: DeliveryState) -> None:
+    """A run in which this became of a delivery."""
+    store = EventStore(path)
+    store.settle([Settled(event.id, event.phase, sink, state, NOW.unix_s)])
+    store.close()
+
+
+def at(minutes: float, number: int, sound: str = "baby_cry") -> Event:
+    """A sound that began so many minutes after the first."""
+    return onset(sound, number, onset_utc=ONSET + timedelta(minutes=minutes))
+
+
+def ids(path: Path, **question: object) -> list[str]:
+    """What a question brings."""
+    return [entry["id"] for entry in read_history(path, Question(**question))]  # type: ignore[arg-type]
+
+
+def test_an_event_is_one_entry_from_its_beginning_to_its_end(path: Path) -> None:
+    """With what the end adds; the decision's own figures are those of the beginning."""
+    write(path, onset(), offset(latency_ms=1.0))
+    [entry] = read_history(path, Question())
+    assert (entry["id"], entry["sound"], entry["duration_s"]) == ("nursery-1", "baby_cry", 8.25)
+    assert (entry["offset"], entry["reason"]) == ("2026-11-20T18:21:27.769Z", "data")
+    assert entry["latency_ms"] == 1480.0
+    assert not {"phase", "event_type"} & set(entry)
+
+
+def test_one_that_goes_on_has_no_end(path: Path) -> None:
+    """Nor has a notice."""
+    write(path, onset(number=1), onset(None, 2, kind=EventKind.DISARMED, detection=None))
+    entries = read_history(path, Question())
+    assert [(entry["offset"], entry["probability"]) for entry in entries] == [
+        (None, 0.93),
+        (None, None),
+    ]
+
+
+def test_delivery_is_that_of_the_message_that_fared_worst(path: Path) -> None:
+    """For each outlet."""
+    write(path, onset(), offset())
+    settle(path, onset(), "MQTT", DeliveryState.DELIVERED)
+    settle(path, onset(), "other", DeliveryState.DROPPED)
+    settle(path, offset(), "other", DeliveryState.DELIVERED)
+    [entry] = read_history(path, Question())
+    assert entry["delivery"] == {"MQTT": "waiting", "other": "dropped"}
+
+
+def test_questions_narrow_it_down(path: Path) -> None:
+    """By sound, by time, and to the newest; oldest first in any case."""
+    write(path, at(0, 1), at(10, 2, "dog_bark"), at(20, 3), at(5, 4))
+    began = ONSET.timestamp()
+    assert ids(path) == ["nursery-1", "nursery-4", "nursery-2", "nursery-3"]
+    assert ids(path, sound="dog_bark") == ["nursery-2"]
+    assert ids(path, since_unix_s=began + 600.0) == ["nursery-2", "nursery-3"]
+    assert ids(path, until_unix_s=began + 600.0) == ["nursery-1", "nursery-4"]
+    assert ids(path, limit=2) == ["nursery-2", "nursery-3"]
+    assert ids(path, sound="baby_cry", limit=1) == ["nursery-3"]
+    assert ids(path, sound="x'; DROP TABLE events; --") == []
+
+
+def test_it_can_be_read_while_a_detector_writes(path: Path) -> None:
+    """What is committed is seen at once."""
+    store = EventStore(path)
+    store.add([(onset(), NOW)], ("MQTT",))
+    assert ids(path) == ["nursery-1"]
+    store.add([(offset(), NOW)], ("MQTT",))
+    assert read_history(path, Question())[0]["offset"] is not None
+    store.close()
+
+
+def test_where_there_is_no_file_there_is_no_event(path: Path) -> None:
+    """That is no failure; and reading makes none."""
+    assert ids(path) == []
+    assert not path.exists()
+
+
+def test_a_file_that_is_no_database_is_a_clear_failure(path: Path) -> None:
+    """With its name."""
+    path.write_text("garbage " * 1000)
+    with pytest.raises(DetectorError, match=r"outbox-nursery.sqlite: the history cannot be read"):
+        read_history(path, Question())
