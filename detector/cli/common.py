@@ -120,15 +120,15 @@ def load_model(
     """
     import numpy as np
 
-    from detector.model.interpreter import Classifier
     from detector.model.recogniser import WindowRecogniser
     from detector.model.store import OFFICIAL
+    from detector.model.trial import open_classifier
     from detector.service.monitor import ModelFacts
     from detector.service.parts import LoadedModel
 
     find = fetched_model if fetch else found_model
     path, wanted = find(arguments, config), config.model
-    classifier = Classifier(
+    classifier = open_classifier(
         path, runtime=wanted.runtime, threads=wanted.threads, sha256=wanted.sha256
     )
     classifier.scores(np.zeros(classifier.window_samples, np.float32))

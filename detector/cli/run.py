@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from detector.service.machine import device_info
     from detector.service.parts import Surroundings
 
+    os.umask(0o077)  # whoever started us: what we write is for our own user alone
     config = with_source(load(arguments, level=None), arguments)
     model = load_model(arguments, config)
     around = Surroundings(

@@ -9,6 +9,7 @@ from detector.config.schema import (
     LogConfig,
     ModelConfig,
     MqttConfig,
+    SelfTestConfig,
     SoundConfig,
     TlsConfig,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "LogConfig",
     "ModelConfig",
     "MqttConfig",
+    "SelfTestConfig",
     "SoundConfig",
     "TlsConfig",
 ]

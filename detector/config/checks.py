@@ -98,8 +98,15 @@ def _check_tls(document: Document, config: Config) -> None:
 def _check_files(document: Document, config: Config) -> None:
     for key, path in _files(config):
         reason = path and _why_unusable(path)
-        if reason:
-            document.problem_at(key, f"{path}: {reason}")
+        if path and reason:
+            secret = key == "mqtt.password_file" and not path.exists()
+            document.problem_at(key, _no_password(path) if secret else f"{path}: {reason}")
+
+
+def _no_password(path: Path) -> str:
+    """What is no file may be the password itself, written into the wrong place: not repeated."""
+    folder = next(above for above in path.parents if above.is_dir())
+    return f"there is no such file in {folder}; write the name of the password's file here"
 
 
 def _files(config: Config) -> Iterator[tuple[str, Path | None]]:

@@ -16,6 +16,7 @@ from detector.config.setting import (
     NODE_PATTERN,
     SHA256_MEANS,
     SHA256_PATTERN,
+    TIME_PATTERN,
     TOPIC_MEANS,
     TOPIC_PATTERN,
     Origin,
@@ -277,8 +278,9 @@ class MqttConfig:
         "MQTT version. Only 5 tells when the broker denies a message.", default="5"
     )
     keepalive_seconds: int = setting(
-        "A dead connection is noticed after one and a half times this.",
-        default=15,
+        "The broker tells the others that we are gone after one and a half times this without a "
+        "sign of life; we notice after twice this that it is.",
+        default=10,
         unit="s",
         minimum=5,
         maximum=600,
@@ -314,6 +316,25 @@ class MqttConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SelfTestConfig:
+    """The self-test, from the microphone through the model to the broker."""
+
+    at: str | None = setting(
+        "Time of day, on this machine's clock, at which it is run every day; null for never. "
+        "Without an output it makes no sound.",
+        default="10:00",
+        pattern=TIME_PATTERN,
+        pattern_means='a time from "00:00" to "23:59", in quotes',
+    )
+    output: str | None = setting(
+        "A loudspeaker that the microphone can hear: part of its name, an id, or `default`, as "
+        "for the microphone. It plays 2.5 s of a dial tone. null: nothing is played, and the "
+        "tone is given to the model directly.",
+        default=None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogConfig:
     """What is told on standard error."""
 
@@ -343,6 +364,7 @@ class Config:
         default=lambda: MappingProxyType({}),
     )
     mqtt: MqttConfig = setting("The broker.", default=MqttConfig)
+    selftest: SelfTestConfig = setting("The self-test.", default=SelfTestConfig)
     log: LogConfig = setting("What is told on standard error.", default=LogConfig)
     state_directory: Path | None = setting(
         "Where thresholds set from Home Assistant and the like are kept. Default: systemd's, "

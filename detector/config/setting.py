@@ -46,6 +46,7 @@ NAME_PATTERN = r"[a-z][a-z0-9_]{0,39}"
 NODE_PATTERN = r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,39}"
 SHA256_PATTERN = r"[0-9a-f]{64}"
 SHA256_MEANS = "64 hexadecimal digits in lower case"
+TIME_PATTERN = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 TOPIC_PATTERN = r"[^/#+$\s\x00][^#+$\s\x00]*(?<!/)"
 TOPIC_MEANS = "a topic without wildcards, spaces or a slash at either end"
 

@@ -25,6 +25,8 @@ _NUMBER = re.compile(
 _WITH_UNIT = re.compile(r"([-+]?[0-9.]+) *(ms|s|sec|seconds?|Hz)")
 _COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_BEFORE_HOST = re.compile(r"(\w+://|^|(?<=\s))[^\s:/]*:\S+@", re.ASCII)
+_AFTER_PASSWORD = re.compile(r"(pass(?:word|wd|phrase)?\s*[:= ]\s*)\S.*", re.DOTALL | re.IGNORECASE)
 _NO = object()
 """A reader's answer: the node is not of this type."""
 
@@ -33,9 +35,18 @@ class Wrong(Exception):  # noqa: N818 - it never leaves this package
     """A value that cannot be used; the text says why and what would be right."""
 
 
+def without_secrets(text: str) -> str:
+    """A value with ``********`` where people wrote a password into it: ``mqtt://me:secret@host``.
+
+    It has no place anywhere in the configuration, so it gets there by mistake, and what is a
+    mistake is quoted in a message that is logged.
+    """
+    return _AFTER_PASSWORD.sub(r"\1********", _BEFORE_HOST.sub(r"\1********@", text))
+
+
 def shown(text: str) -> str:
-    """A value as an error message quotes it: one line, not too long."""
-    clean = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    """A value as an error message quotes it: one line, not too long, without a password."""
+    clean = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", without_secrets(text))
     return clean if len(clean) <= 60 else clean[:57] + "…"
 
 

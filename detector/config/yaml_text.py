@@ -87,7 +87,7 @@ def _refuse_excess(text: str) -> None:
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent):
             raise Unreadable(
-                f"aliases (*{event.anchor}) are not used here: write the value out", line
+                "aliases (what begins with *) are not used here: write the value out", line
             )
         if depth > MAX_DEPTH:
             raise Unreadable(f"is nested deeper than {MAX_DEPTH} levels", line)

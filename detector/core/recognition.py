@@ -57,3 +57,6 @@ class Recogniser(Protocol):
 
     def feed(self, item: Block | Gap) -> Sequence[Observation]:
         """Take the next audio; hand over the windows it completes. A gap begins anew."""
+
+    def fresh(self) -> "Recogniser":
+        """Another one over the same model that has heard nothing yet, for the same thread."""

@@ -78,6 +78,10 @@ class WindowRecogniser:
             self._begin_anew(item.start_sample)
         return self._take(item.start_sample, item.samples)
 
+    def fresh(self) -> "WindowRecogniser":
+        """Another one over the same model that has heard nothing yet, for the same thread."""
+        return WindowRecogniser(self._classifier, hop_seconds=self._hop / SAMPLE_RATE_HZ)
+
     def _begin_anew(self, next_sample: int | None) -> None:
         self._held = self._to_skip = 0
         self._next_sample = next_sample

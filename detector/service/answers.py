@@ -5,7 +5,13 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from detector import __version__
-from detector.alerts.messages import class_scores, health_payload
+from detector.alerts.history import MOST, Question, read_history
+from detector.alerts.messages import (
+    SelfTestReport,
+    class_scores,
+    health_payload,
+    self_test_payload,
+)
 from detector.core.errors import ControlError
 from detector.core.events import Command, SetArmed, SetThreshold, TestAlert
 from detector.core.recognition import SCORES
@@ -18,6 +24,8 @@ _Result = TypeVar("_Result")
 Ask = Callable[[Callable[[], None]], None]
 
 ANSWER_WITHIN_S = 4.0
+SELF_TEST_WITHIN_S = 16.0
+"""Each of its steps is bounded; together they take less."""
 BY_SOCKET = "the control socket"
 
 
@@ -43,7 +51,9 @@ class Answers:
             "ping": lambda _request: {"node": self._node, "version": __version__},
             "status": lambda _request: self._on_main_thread(self._status),
             "recent": self._recent,
+            "history": self._history,
             "test_alert": lambda request: self._command(TestAlert(_text(request, "sound"))),
+            "selftest": lambda _request: self._self_test(),
             "arm": lambda _request: self._command(SetArmed(armed=True)),
             "disarm": lambda _request: self._command(SetArmed(armed=False)),
             "set_threshold": lambda request: self._command(_threshold(request)),
@@ -52,6 +62,13 @@ class Answers:
     def _command(self, command: Command) -> dict[str, Any]:
         done = self._on_main_thread(lambda: self._parts().desk.carry_out(command, BY_SOCKET))
         return {"done": done}
+
+    def _self_test(self) -> dict[str, Any]:
+        begun = self._on_main_thread(self._begin_self_test)
+        return {"selftest": self_test_payload(self._wait(begun, SELF_TEST_WITHIN_S))}
+
+    def _begin_self_test(self) -> Future[SelfTestReport]:
+        return self._parts().desk.self_test()
 
     def _status(self) -> dict[str, Any]:
         parts = self._parts()
@@ -63,6 +80,7 @@ class Answers:
             # As decided; the worker's pipeline follows within a moment.
             "armed": parts.overrides.armed,
             "sounds": parts.desk.sounds,
+            "windows": parts.worker.statistics.windows,
         }
 
     def _recent(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,17 +102,29 @@ class Answers:
             ]
         }
 
+    def _history(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What was decided, oldest first; read on the client's thread."""
+        limit = _number(request, "limit")
+        question = Question(
+            sound=_text(request, "sound"),
+            since_unix_s=_number(request, "since_unix_s"),
+            until_unix_s=_number(request, "until_unix_s"),
+            limit=MOST if limit is None else max(1, int(min(limit, MOST))),
+        )
+        return {"events": read_history(self._parts().outputs.history, question)}
+
     def _on_main_thread(self, work: Callable[[], _Result]) -> _Result:
         future, fulfil = promise(work)
         self._ask(fulfil)
         return self._wait(future)
 
-    def _wait(self, future: Future[_Result]) -> _Result:
+    def _wait(self, future: Future[_Result], within_s: float | None = None) -> _Result:
+        limit_s = self._within_s if within_s is None else within_s
         try:
-            return future.result(self._within_s)
+            return future.result(limit_s)
         except TimeoutError:
             future.cancel()
-            raise ControlError(f"the daemon did not answer within {self._within_s:g} s") from None
+            raise ControlError(f"the daemon did not answer within {limit_s:g} s") from None
 
 
 def _text(request: Mapping[str, Any], key: str) -> str | None:
@@ -102,6 +132,15 @@ def _text(request: Mapping[str, Any], key: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise ControlError(f"{key}: {value!r}: must be text")
     return value
+
+
+def _number(request: Mapping[str, Any], key: str) -> float | None:
+    value = request.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
+        raise ControlError(f"{key}: {value!r}: must be a number")
+    return float(value)
 
 
 def _threshold(request: Mapping[str, Any]) -> SetThreshold:

@@ -15,6 +15,8 @@ from detector.config import Config
 from detector.core.errors import ControlError, DetectorError
 from detector.core.events import Command
 from detector.service.answers import Answers
+from detector.service.diary import Diary
+from detector.service.overrides import state_directory
 from detector.service.parts import LoadedModel, Parts, Surroundings
 from detector.service.systemd import Notifier
 
@@ -39,6 +41,9 @@ class Daemon:
         self._stopping = False
         self._reloading = False
         self._status_due_s = 0.0
+        self._diary = Diary(
+            state_directory(config, around.environ), config.node, clock=around.clock
+        )
         self._parts = self._new_parts(config, model)
 
     def run(self) -> int:
@@ -50,6 +55,7 @@ class Daemon:
         _log.info("%s", DISCLAIMER)
         with self._signals():
             try:
+                self._diary.open()
                 self._parts.start()
                 _log.info("listening as %s for %s", self._config.node, self._sounds())
                 self._notifier.ready()
@@ -57,6 +63,7 @@ class Daemon:
             finally:
                 self._notifier.stopping()
                 self._parts.stop()
+                self._diary.save()
         failure = self._parts.worker.failure
         if failure is not None:
             raise failure
@@ -74,7 +81,8 @@ class Daemon:
         self._wake.set()
 
     def _new_parts(self, config: Config, model: LoadedModel) -> Parts:
-        parts = Parts(config, model, self._around, on_command=self._on_command)
+        parts = Parts(config, model, self._around, on_command=self._on_command, diary=self._diary)
+        self._diary.move_to(state_directory(config, self._around.environ), config.node)
         answers = Answers(node=config.node, ask=self.ask, parts=lambda: self._parts)
         parts.control.handlers = answers.handlers()
         return parts

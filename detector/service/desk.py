@@ -1,10 +1,12 @@
-"""Does what people ask of the running daemon: thresholds, arming, test alerts."""
+"""Does what people ask of the running daemon: thresholds, arming, tests."""
 
 import logging
+import math
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 
-from detector.alerts.messages import threshold_bounds
+from detector.alerts.messages import SelfTestReport, threshold_bounds
 from detector.config import Config, SoundConfig
 from detector.core.clock import Clock
 from detector.core.errors import ControlError
@@ -13,6 +15,7 @@ from detector.core.events import (
     Event,
     EventKind,
     Phase,
+    SelfTest,
     SetArmed,
     SetThreshold,
     TestAlert,
@@ -21,10 +24,13 @@ from detector.core.events import (
 from detector.service.outputs import Outputs
 from detector.service.overrides import Overrides
 from detector.service.pipeline import EventMaker, Pipeline
+from detector.service.selftest import SelfTests
 from detector.service.worker import Worker
 
 _log = logging.getLogger(__name__)
 
+SAVE_AGAIN_S = 10.0
+"""After this, what could not be written to the disk is tried again."""
 TEST_ALERT_S = 3.0
 """How long a test alert stays ON: long enough for a lamp to be seen."""
 
@@ -57,6 +63,15 @@ class Desk:
         self._tell = tell
         self._events = EventMaker(node=config.node, clock=clock)
         self._due: list[_Due] = []
+        self._save_due_s = -math.inf
+        self._self_tests = SelfTests(
+            config.selftest,
+            worker=worker,
+            outputs=outputs,
+            clock=clock,
+            events=self._events,
+            tell=tell,
+        )
 
     @property
     def sounds(self) -> list[str]:
@@ -95,15 +110,25 @@ class Desk:
                 return self._set_armed(by, armed=armed)
             case TestAlert(sound):
                 return self._test_alert(sound, by)
+            case SelfTest():
+                self._self_tests.start("button")
+                return "self-test begun"
+
+    def self_test(self) -> "Future[SelfTestReport]":
+        """Begin a self-test on command; its result. Raises ControlError where one is running."""
+        return self._self_tests.start("command")
 
     def look(self) -> None:
         """Do what has become due; several times a second."""
-        self._overrides.save()
         now_s = self._clock.monotonic()
+        if now_s >= self._save_due_s and not self._overrides.save():
+            self._save_due_s = now_s + SAVE_AGAIN_S
         self._end([entry for entry in self._due if entry.at_s <= now_s])
+        self._self_tests.look()
 
     def finish(self) -> None:
-        """Do at once what would become due later: no test alert stays ON."""
+        """Do at once what would become due later: no test alert stays ON. No self-test goes on."""
+        self._self_tests.finish()
         self._overrides.save()
         self._end(self._due)
 

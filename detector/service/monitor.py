@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from detector import __version__
 from detector.alerts.messages import Health
-from detector.core.audio import SAMPLE_RATE_HZ, MicState
+from detector.core.audio import SAMPLE_RATE_HZ, GapCause, MicState
 from detector.core.clock import Clock
 from detector.core.events import Event, EventKind, OffsetReason, Urgency
 from detector.core.recognition import RecogniserSpec
+from detector.service.diary import Diary
 from detector.service.outputs import Outputs
 from detector.service.pipeline import EventMaker
 from detector.service.worker import Worker
@@ -22,8 +23,10 @@ OPENING_S = 5.0
 """A microphone that is not heard for this long after the start is told as missing."""
 FRESH_S = 5.0
 """Audio disposed of must be no older than this for the watchdog to be fed."""
-STUCK_S = 10.0
+STUCK_S = 8.0
 """A worker that does not come round for this long hears nothing."""
+PAUSE_S = 2.0
+"""More time between two looks says that the whole process was stopped, not that one part hangs."""
 OUTBOX_TURN_S = 10.0
 """The outbox's loop must have come round within this time for the watchdog to be fed."""
 
@@ -53,6 +56,7 @@ class Monitor:
         clock: Clock,
         tell: Callable[[list[Event]], None],
         is_armed: Callable[[], bool],
+        diary: Diary,
     ) -> None:
         self._is_armed = is_armed
         self.worker = worker
@@ -61,26 +65,40 @@ class Monitor:
         self._events = events
         self._clock = clock
         self._tell = tell
-        self._started_s = clock.monotonic()
+        self._diary = diary
+        self._counted: dict[str, float] = {}  # of the worker's counters, what the diary has
+        self._started_s = self._looked_s = self._awake_s = clock.monotonic()
         self._hearing = self._connected = False
         self._state: MicState | None = None
+        self._warning: str | None = None
         self._health_due_s = self._level_due_s = 0.0
 
     @property
     def mic_state(self) -> MicState:
         """State of the microphone; muted while it is sound but disarmed."""
         state = self.worker.mic_state
-        turned_s = max(self._started_s, self.worker.statistics.turned_s)
-        if self._clock.monotonic() - turned_s > STUCK_S:
+        if self._is_stuck:
             return MicState.STALLED  # whatever the source has, nobody takes it
         if state in HEARING and not self._is_armed():
             return MicState.MUTED
         return state
 
+    @property
+    def _is_stuck(self) -> bool:
+        turned_s = max(self._awake_s, self.worker.statistics.turned_s)
+        return self._clock.monotonic() - turned_s > STUCK_S
+
     def look(self) -> None:
         """One look, several times a second."""
         now_s = self._clock.monotonic()
+        if now_s - self._looked_s > PAUSE_S:
+            self._awake_s = now_s
+        self._looked_s = now_s
+        if not self._is_stuck:  # else it does not listen: let that count as not running
+            self._diary.live(armed=self._is_armed())
+        self._count()
         self._follow_microphone(now_s)
+        self._follow_warning(now_s)
         connected = self.outputs.mqtt_health().connected
         if connected is not self._connected:
             self._connected, self._health_due_s = connected, now_s
@@ -90,6 +108,11 @@ class Monitor:
         if now_s >= self._health_due_s:
             self._health_due_s = now_s + HEALTH_EVERY_S
             self.outputs.set_health(self.health())
+
+    def finish(self) -> None:
+        """The worker has stopped: the last of its figures, and nobody listens from now on."""
+        self._count()
+        self._diary.cease()
 
     def is_alive(self) -> bool:
         """Whether audio is being disposed of, or its absence is declared, and alerts move."""
@@ -117,28 +140,61 @@ class Monitor:
         """How everything fares."""
         statistics, status = self.worker.statistics, self.worker.source.status
         spec, now_s = self.model.spec, self._clock.monotonic()
-        deaf = self.worker.deaf_seconds
+        self._count()
+        counts, deaf = self._diary.counts, self._diary.deaf_seconds
         disposed_s = statistics.disposed_s
         return Health(
             mic_state=self.mic_state,
             mic_detail=status.description,
-            deaf_seconds=deaf | {"total": sum(deaf.values())},
+            deaf_seconds=deaf,
+            deaf_seconds_today=self._diary.deaf_seconds_today,
+            mic_warning=self.worker.mic_warning,
             inference_ms_p50=statistics.feed_ms_percentile(50),
             inference_ms_p95=statistics.feed_ms_percentile(95),
-            dropped_windows=statistics.dropped_windows(spec.hop_samples),
-            gaps=statistics.gaps.total(),
-            gap_seconds=statistics.samples_lost.total() / SAMPLE_RATE_HZ,
-            overflows=status.overflows,
+            dropped_windows=counts["samples_behind"] // spec.hop_samples,
+            gaps=counts["gaps"],
+            gap_seconds=counts["samples_lost"] / SAMPLE_RATE_HZ,
+            overflows=counts["overflows"],
             mqtt=self.outputs.mqtt_health(),
             model=f"{self.model.name}/{spec.content_hash[:8]}",
             runtime=self.model.runtime,
-            uptime_s=now_s - self._started_s,
+            uptime_s=now_s - self._diary.started_s,
             version=__version__,
             last_audio_age_s=None if disposed_s is None else max(0.0, now_s - disposed_s),
+            storage_error=self.outputs.storage_error,
             last_error=self.outputs.last_error
             or (None if status.available else status.description),
             clock_synchronised=self._clock.synchronised(),
         )
+
+    def _count(self) -> None:
+        """Hand the diary what has been added since: its figures outlive this worker's."""
+        for cause, seconds in self.worker.deaf_seconds.items():
+            self._diary.count_deaf(cause, self._added(f"deaf {cause}", seconds))
+        statistics = self.worker.statistics
+        figures = {
+            "gaps": statistics.gaps.total(),
+            "samples_lost": statistics.samples_lost.total(),
+            "samples_behind": statistics.samples_lost[GapCause.BEHIND],
+            "overflows": self.worker.source.status.overflows,
+        }
+        for name, figure in figures.items():
+            self._diary.counts[name] += round(self._added(name, figure))
+
+    def _added(self, name: str, figure: float) -> float:
+        before, self._counted[name] = self._counted.get(name, 0.0), figure
+        return max(0.0, figure - before)
+
+    def _follow_warning(self, now_s: float) -> None:
+        warning = self.worker.mic_warning
+        if warning == self._warning:
+            return
+        if warning is None:
+            _log.info("the microphone sounds like itself again")
+        else:
+            _log.warning("the microphone sounds unlike itself: %s", warning)
+        self._warning = warning
+        self._health_due_s = now_s
 
     def _follow_microphone(self, now_s: float) -> None:
         state = self.mic_state

@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TextIO
 
 from detector.alerts.homeassistant import DeviceInfo
+from detector.alerts.journal import Journal, Left
 from detector.alerts.jsonlines import JsonLinesSink
-from detector.alerts.messages import Health, MqttHealth
+from detector.alerts.messages import Health, MqttHealth, SelfTestReport
 from detector.alerts.mqtt_sink import MqttSink
 from detector.alerts.outbox import Outbox
 from detector.alerts.sinks import Sink
@@ -18,10 +20,17 @@ FLUSH_S = 0.5
 """How long a stop waits for events on their way."""
 
 
+def outbox_path(directory: Path, node: str) -> Path:
+    """The outbox's database, which is the history, in a state directory."""
+    return directory / f"outbox-{node}.sqlite"
+
+
 class Outputs:
-    """The sinks and the outbox before them.
+    """The sinks, the outbox before them, and the journal of both.
 
     ``start`` and ``stop`` belong to one thread; ``tell`` and the states may come from any.
+    ``on_left`` hears what an earlier run left undone, when that has been taken up again; it is
+    called on the journal's thread, at the latest soon after ``start``.
     """
 
     def __init__(
@@ -32,6 +41,8 @@ class Outputs:
         device: DeviceInfo,
         on_command: Callable[[Command, str], None],
         environ: Mapping[str, str],
+        directory: Path,
+        on_left: Callable[[Left], None] = lambda _left: None,
         stream: TextIO | None = None,
     ) -> None:
         self._mqtt: MqttSink | None = None
@@ -48,7 +59,16 @@ class Outputs:
                 environ=environ,
             )
         self._sinks: list[Sink] = [self._mqtt or JsonLinesSink(stream or sys.stdout)]
-        self._outbox = Outbox(self._sinks, clock, config.mqtt.late_after_seconds)
+        self._on_left = on_left
+        self._journal = Journal(
+            outbox_path(directory, config.node),
+            [sink.name for sink in self._sinks],
+            clock,
+            self._resume,
+        )
+        self._outbox = Outbox(
+            self._sinks, clock, config.mqtt.late_after_seconds, journal=self._journal
+        )
 
     @property
     def last_turn_s(self) -> float:
@@ -68,8 +88,19 @@ class Outputs:
         """What is wrong with the broker, if anything is."""
         return None if self._mqtt is None else self._mqtt.state.last_error
 
+    @property
+    def history(self) -> Path:
+        """The database of all that was decided."""
+        return self._journal.path
+
+    @property
+    def storage_error(self) -> str | None:
+        """Why events are kept in memory only, if they are."""
+        return self._journal.error
+
     def start(self) -> None:
         """Begin to deliver; a broker that is not there yet is tried again and again."""
+        self._journal.start()
         for sink in self._sinks:
             sink.start()
         self._outbox.start()
@@ -78,12 +109,17 @@ class Outputs:
         """Deliver what can be delivered in FLUSH_S, take leave, cease."""
         self._outbox.flush(FLUSH_S)
         self._outbox.stop()
+        self._journal.stop()
         for sink in reversed(self._sinks):
             sink.stop()
 
     def tell(self, event: Event) -> None:
         """Have an event delivered; returns at once."""
         self._outbox.put(event)
+
+    def is_delivered(self, event_id: str) -> bool:
+        """Whether every outlet has acknowledged all that was told under this id."""
+        return self._outbox.is_delivered(event_id)
 
     def update_sounds(self, config: Config) -> None:
         """Take the sounds of a new configuration; what belongs to sounds that went is removed."""
@@ -115,16 +151,27 @@ class Outputs:
         if self._mqtt is not None:
             self._mqtt.set_health(health)
 
+    def set_self_test(self, report: SelfTestReport) -> None:
+        """Show what a self-test found."""
+        if self._mqtt is not None:
+            self._mqtt.set_self_test(report)
+
     def mqtt_health(self) -> MqttHealth:
         """The broker's part of the health."""
+        undelivered = self._outbox.undelivered
+        dropped = self._outbox.dropped + self._journal.dropped
         if self._mqtt is None:
-            return MqttHealth(undelivered=self._outbox.undelivered, dropped=self._outbox.dropped)
+            return MqttHealth(undelivered=undelivered, dropped=dropped)
         state = self._mqtt.state
         return MqttHealth(
             connected=state.connected,
             reconnects=state.reconnects,
-            undelivered=self._outbox.undelivered,
-            dropped=self._outbox.dropped,
+            undelivered=undelivered,
+            dropped=dropped,
             denied=state.denied,
             refused_commands=self._mqtt.refused_commands,
         )
+
+    def _resume(self, left: Left) -> None:
+        self._outbox.resume(left)
+        self._on_left(left)

@@ -1,14 +1,13 @@
 """What people changed while the daemon ran: kept in the state directory, over restarts."""
 
-import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from detector.config import Config
+from detector.service.statefile import StateFile
 
 _log = logging.getLogger(__name__)
 
@@ -45,27 +44,21 @@ class Overrides:
     thresholds: dict[str, ThresholdOverride] = field(default_factory=dict)
     _changed: bool = False
 
+    def __post_init__(self) -> None:
+        """Name the file."""
+        path = self.directory / f"overrides-{self.node}.json"
+        self._file = StateFile(path, lost="nothing is overridden")
+
     @property
     def path(self) -> Path:
         """The file they are kept in."""
-        return self.directory / f"overrides-{self.node}.json"
+        return self._file.path
 
     def load(self) -> None:
         """Read the file, if there is one; a damaged one is set aside and said so."""
-        try:
-            document = json.loads(self.path.read_text(encoding="utf-8"))
-            self.armed, self.thresholds = _parse(document)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            _log.warning("%s: cannot be read (%s); going on without it", self.path, error.strerror)
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-            aside = self.path.with_suffix(".damaged")
-            _log.warning("%s: damaged; set aside as %s, nothing is overridden", self.path, aside)
-            try:
-                self.path.replace(aside)
-            except OSError as error:
-                _log.warning("%s: cannot be set aside: %s", self.path, error.strerror)
+        found = self._file.read(_parse)
+        if found is not None:
+            self.armed, self.thresholds = found
 
     def reconcile(self, config: Config) -> None:
         """Drop thresholds of sounds that are gone or whose configured value has changed."""
@@ -98,11 +91,13 @@ class Overrides:
         self.armed = armed
         self._changed = True
 
-    def save(self) -> None:
-        """Write the file if anything changed, atomically; a full disk is said and survived."""
+    def save(self) -> bool:
+        """Write the file if anything changed, atomically; whether it holds what is set now.
+
+        A full disk is said and survived: what could not be written is written by a later call.
+        """
         if not self._changed:
-            return
-        self._changed = False
+            return True
         document = {
             "armed": self.armed,
             "thresholds": {
@@ -110,17 +105,8 @@ class Overrides:
                 for name, override in self.thresholds.items()
             },
         }
-        temporary = self.path.with_suffix(".new")
-        try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(document, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path)
-        except OSError as error:
-            _log.warning("%s: cannot be written (%s)", self.path, error.strerror)
+        self._changed = not self._file.write(document, durable=True)
+        return not self._changed
 
 
 def _parse(document: Any) -> tuple[bool, dict[str, ThresholdOverride]]:

@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from detector.alerts.homeassistant import DeviceInfo
+from detector.alerts.journal import Left
 from detector.alerts.messages import class_scores, delivery_payload
 from detector.alerts.sinks import Delivery
-from detector.audio import open_source
+from detector.audio.open import open_source
 from detector.config import Config
 from detector.core.clock import Clock
 from detector.core.errors import ControlError
@@ -17,6 +19,7 @@ from detector.service.build import build_pipeline
 from detector.service.control import ControlServer, runtime_directory
 from detector.service.control_client import SOCKET_NAME
 from detector.service.desk import Desk
+from detector.service.diary import Diary
 from detector.service.monitor import ModelFacts, Monitor
 from detector.service.outputs import Outputs
 from detector.service.overrides import Overrides, state_directory
@@ -78,6 +81,7 @@ class Parts:
         around: Surroundings,
         *,
         on_command: Callable[[Command, str], None],
+        diary: Diary,
     ) -> None:
         """Put the parts together; nothing is opened yet.
 
@@ -85,13 +89,16 @@ class Parts:
         cannot be what it should.
         """
         self._around = around
-        self.overrides = Overrides(state_directory(config, around.environ), config.node)
+        directory = state_directory(config, around.environ)
+        self.overrides = Overrides(directory, config.node)
         self.outputs = Outputs(
             config,
             clock=around.clock,
             device=replace(around.device, model_id=model.facts.name),
             on_command=on_command,
             environ=around.environ,
+            directory=directory,
+            on_left=self._end_what_was_left_on,
         )
         self.control = ControlServer(runtime_directory(around.environ) / SOCKET_NAME)
         self.teller = Teller(self.outputs, self.control)
@@ -100,21 +107,24 @@ class Parts:
             clock=around.clock,
             keep_samples=model.recogniser.spec.context_samples,
         )
+        self._events = EventMaker(node=config.node, clock=around.clock)
         self._first_pipeline = self.pipeline(config, model)
         self.worker = Worker(
             source=source,
             pipeline=self._first_pipeline,
             clock=around.clock,
             on_events=self.teller.tell,
+            memory=diary,
         )
         self.monitor = Monitor(
             self.worker,
             self.outputs,
             model=model.facts,
-            events=EventMaker(node=config.node, clock=around.clock),
+            events=self._events,
             clock=around.clock,
             tell=self.teller.tell,
             is_armed=lambda: self.overrides.armed,
+            diary=diary,
         )
         self.desk = self._desk(config)
 
@@ -138,6 +148,7 @@ class Parts:
         self.desk.finish()
         if self.worker.stop():
             self.teller.tell(self.worker.pipeline.close(OffsetReason.STOPPED))
+        self.monitor.finish()
         self.outputs.set_microphone(available=False)
         self.worker.source.stop()
         self.control.stop()
@@ -162,6 +173,12 @@ class Parts:
             on_snapshot=self.teller.show,
             is_watched=lambda: self.control.has_subscribers,
         )
+
+    def _end_what_was_left_on(self, left: Left) -> None:
+        """A sound that was on when an earlier run was cut off must not stay so."""
+        unix_s = left.last_sign_of_life_unix_s
+        last = None if unix_s is None else datetime.fromtimestamp(unix_s, UTC)
+        self.teller.tell([self._events.interrupted(event, last) for event in left.on])
 
     def _desk(self, config: Config) -> Desk:
         return Desk(

@@ -92,6 +92,20 @@ class EventMaker:
             decided_monotonic_s=self._clock.monotonic(),
         )
 
+    def interrupted(self, began: Event, last_sign_of_life: datetime | None) -> Event:
+        """The end of a sound that was on when the process was cut off."""
+        ended = max(began.onset_utc, last_sign_of_life or began.onset_utc)
+        return replace(
+            began,
+            phase=Phase.OFFSET,
+            offset_utc=ended,
+            offset_s=began.onset_s + (ended - began.onset_utc).total_seconds(),
+            latency_ms=None,
+            reason=OffsetReason.INTERRUPTED,
+            clock_synchronised=self._clock.synchronised(),
+            decided_monotonic_s=self._clock.monotonic(),
+        )
+
     def sound(
         self,
         sound: str,
@@ -164,6 +178,8 @@ class Pipeline:
         self._peaks: dict[str, _PeakWindow] = {}
         self._recent: tuple[deque[Observation], ...] = tuple(deque() for _ in recognisers)
         self._captured = (0, 0.0)
+        self.listener: Callable[[Block | Gap], None] | None = None
+        """Whoever wants to hear along, on the owner's thread: it must be quick."""
         self.windows = 0
         """Windows so far, of all recognisers."""
 
@@ -182,9 +198,15 @@ class Pipeline:
         """The sounds by name."""
         return {sound: heard.detector for sound, heard in self._sounds.items()}
 
+    def fresh_recogniser(self) -> Recogniser:
+        """Another one like the first, to try something that nobody listens for."""
+        return self._recognisers[0].fresh()
+
     def feed(self, item: Block | Gap) -> list[Event]:
         """Take what comes next from a source; hand over the events that it brings about."""
         events: list[Event] = []
+        if self.listener is not None:
+            self.listener(item)
         if isinstance(item, Block):
             self._captured = (item.end_sample, item.captured_monotonic_s)
         else:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from detector.audio.liveness import Liveness
+from detector.audio.ears import Ears, Memory
 from detector.core.audio import SAMPLE_RATE_HZ, Block, End, Gap, GapCause, MicState, Source
 from detector.core.clock import Clock
 from detector.core.errors import AudioError
@@ -31,13 +31,14 @@ class WorkerStatistics:
 
     def __init__(self) -> None:
         self.windows = 0
-        self.gaps: Counter[GapCause] = Counter()
-        self.samples_lost: Counter[GapCause] = Counter()
+        # All keys from the first: others sum them up while the worker counts.
+        self.gaps: Counter[GapCause] = Counter(dict.fromkeys(GapCause, 0))
+        self.samples_lost: Counter[GapCause] = Counter(dict.fromkeys(GapCause, 0))
         self.feed_ms: deque[float] = deque(maxlen=500)
         self.level = (rms_dbfs(np.zeros(0, np.float32)),) * 2
         """RMS and peak of the newest block, in dBFS."""
         self.disposed_s: float | None = None
-        """Capture time of the newest audio that was classified or deliberately skipped."""
+        """Capture time of the newest audio that made a window or was deliberately skipped."""
         self.turned_s = 0.0
         """When the loop last came round."""
 
@@ -64,12 +65,14 @@ class Worker:
         pipeline: Pipeline,
         clock: Clock,
         on_events: Callable[[list[Event]], None],
+        memory: Memory | None = None,
     ) -> None:
+        """Only assigns; ``memory`` keeps what is learnt of microphones."""
         self._source = source
         self._pipeline = pipeline
         self._clock = clock
         self._on_events = on_events
-        self._liveness = Liveness()
+        self._ears = Ears(memory)
         self._requests: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -92,12 +95,17 @@ class Worker:
     @property
     def mic_state(self) -> MicState:
         """The state of the source, as far as sound goes."""
-        return self._liveness.state
+        return self._ears.state
+
+    @property
+    def mic_warning(self) -> str | None:
+        """Why the microphone sounds unlike itself, if it does."""
+        return self._ears.warning
 
     @property
     def deaf_seconds(self) -> dict[str, float]:
         """Seconds of which nothing was heard, by cause."""
-        return {str(cause): seconds for cause, seconds in self._liveness.deaf_seconds.items()}
+        return self._ears.deaf_seconds
 
     def start(self) -> None:
         """Begin; does nothing if it has begun. A worker runs once."""
@@ -178,19 +186,16 @@ class Worker:
             request()
 
     def _nothing_arrived(self, now_s: float) -> None:
-        if self._source.status.available:
-            self._liveness.no_block(now_s)
-        else:
-            self._liveness.unavailable(now_s)
+        self._ears.hear_nothing(now_s, available=self._source.status.available)
 
     def _take_block(self, block: Block, now_s: float) -> None:
         if self._source.live:
-            self._liveness.block(block.samples, now_s)
+            self._ears.hear(block.samples, self._source.status, now_s)
         else:
-            self._liveness.unjudged_block(now_s)
+            self._ears.hear_unjudged(now_s)
         self.statistics.level = (rms_dbfs(block.samples), peak_dbfs(block.samples))
-        self._feed(block)
-        self.statistics.disposed_s = block.captured_monotonic_s
+        if self._feed(block):
+            self.statistics.disposed_s = block.captured_monotonic_s
 
     def _take_gap(self, gap: Gap) -> None:
         self.statistics.gaps[gap.cause] += 1
@@ -200,11 +205,13 @@ class Worker:
         # Each loss is counted; the log names the first ones and then ever fewer.
         if count & (count - 1) == 0:
             _log.warning("%.2f s of audio lost (%s), %d times so far", lost_s, gap.cause, count)
+        self._ears.miss(lost_s, gap.cause)
         self._feed(gap)
         if gap.cause is GapCause.BEHIND:
             self.statistics.disposed_s = self._clock.monotonic()
 
-    def _feed(self, item: Block | Gap) -> None:
+    def _feed(self, item: Block | Gap) -> int:
+        """How many windows it made."""
         before, began_s = self._pipeline.windows, self._clock.monotonic()
         events = self._pipeline.feed(item)
         windows = self._pipeline.windows - before
@@ -214,6 +221,7 @@ class Worker:
             self.statistics.windows += windows
         if events:
             self._on_events(events)
+        return windows
 
 
 def _log_failure(future: Future[_Result]) -> None:

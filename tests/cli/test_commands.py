@@ -178,6 +178,34 @@ def test_a_test_alert_is_sent_by_the_service(detector: Commands) -> None:
         assert one.end().code == 0
 
 
+def test_a_self_test_is_taken_by_the_service(detector: Commands) -> None:
+    """Step by step; nothing is heard on its standard input, so it is the microphone that fails."""
+    with daemon(detector) as one:
+        one.wait()
+        outcome = detector("selftest", "--node", "here")
+        assert outcome.code == 1
+        words = [line.split()[:2] for line in outcome.out.splitlines()]
+        assert words == [
+            ["microphone", "FAILED"],
+            ["model", "passed"],
+            ["broker", "passed"],
+            ["self-test", "FAILED"],
+        ]
+        assert "no loudspeaker is set (selftest.output)" in outcome.out
+        assert one.process.stdout is not None
+        event = json.loads(one.process.stdout.readline())
+        assert (event["event_type"], event["urgency"]) == ("self_test", "urgent")
+        told = json.loads(detector("selftest", "--json", "--node", "here").out)
+        assert (told["passed"], told["trigger"]) == (False, "command")
+        assert one.end().code == 0
+
+
+def test_a_self_test_without_a_service_is_told(detector: Commands) -> None:
+    """Nothing is proven by testing something else."""
+    line = detector("selftest", "--node", "no-such-node-anywhere").failed(7)
+    assert line.startswith("no running service found")
+
+
 @pytest.mark.parametrize("action", ["install", "uninstall"])
 def test_a_dry_run_says_each_step_and_takes_none(
     detector: Commands, tmp_path: Path, action: str

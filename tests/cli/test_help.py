@@ -66,6 +66,7 @@ def test_the_commands_are_those_that_the_documentation_names() -> None:
         "doctor",
         "devices",
         "test-alert",
+        "selftest",
         "arm",
         "disarm",
         "config",

@@ -1,10 +1,12 @@
 """A workbench for the service's parts: a source fed by hand, outputs that remember, a worker."""
 
 import io
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -12,6 +14,7 @@ import numpy as np
 
 from detector.alerts.homeassistant import DeviceInfo
 from detector.alerts.messages import Health, MqttHealth
+from detector.audio.ears import Memory
 from detector.config import Config
 from detector.config.loader import parse_config
 from detector.core.audio import Block, End, Gap, SourceStatus
@@ -129,6 +132,7 @@ class Bench:
     clock: HandClock = field(default_factory=HandClock)
     config: Config = field(default_factory=configured)
     told: list[Event] = field(default_factory=list)
+    memory: Memory | None = None
 
     def __post_init__(self) -> None:
         """Put the worker together."""
@@ -138,6 +142,7 @@ class Bench:
             pipeline=self.pipeline(self.config),
             clock=self.clock,
             on_events=self.told.extend,
+            memory=self.memory,
         )
 
     def pipeline(self, config: Config) -> Pipeline:
@@ -148,6 +153,12 @@ class Bench:
         """Have these read, and wait until they are dealt with."""
         self.source.give(*items)
         self.source.settle()
+
+    def wait_in_vain(self, seconds: float) -> None:
+        """Have nothing arrive for so long; the worker looks every second."""
+        for _ in range(round(seconds)):
+            self.clock.now_s += 1.0
+            self.hear(None)
 
     def ask(self, request: Callable[[Pipeline], _Result]) -> _Result:
         """Have something done to the pipeline; its result."""
@@ -173,6 +184,7 @@ class NotedOutputs(Outputs):
             device=DeviceInfo(software="1.2.3"),
             on_command=lambda _command, _by: None,
             environ={},
+            directory=Path(os.devnull),  # it is never started
             stream=io.StringIO(),
         )
         self._clock = clock

@@ -34,6 +34,10 @@ class ToldRecogniser:
         starts = range(0, len(item.samples), 16_000)
         return [self._observation(item, start) for start in starts]
 
+    def fresh(self) -> "ToldRecogniser":
+        """Another one."""
+        return ToldRecogniser(self._labels)
+
     def _observation(self, block: Block, start: int) -> Observation:
         outputs = {
             SCORES: block.samples[start : start + len(self._labels)].copy(),

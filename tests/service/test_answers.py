@@ -13,11 +13,13 @@ from detector.core.errors import ControlError
 from detector.core.events import ClassScore
 from detector.service.answers import Answers
 from detector.service.control import Answer
+from detector.service.desk import Desk
+from detector.service.diary import Diary
 from detector.service.monitor import ModelFacts
 from detector.service.parts import LoadedModel, Parts, Surroundings, snapshot_document
 from detector.service.pipeline import Snapshot
 from tests.clocks import HandClock
-from tests.service.bench import LABELS, YAML, Bench, configured
+from tests.service.bench import LABELS, YAML, Bench, configured, noise
 from tests.service.fakes import ToldRecogniser, second
 
 
@@ -37,7 +39,8 @@ def parts(short_path: Path) -> Parts:
         load_config=configured,
         load_model=lambda _config: model,
     )
-    return Parts(config, model, around, on_command=lambda _command, _by: None)
+    diary = Diary(short_path, config.node, around.clock)
+    return Parts(config, model, around, on_command=lambda _command, _by: None, diary=diary)
 
 
 def on_this_thread(work: Callable[[], None]) -> None:
@@ -170,6 +173,27 @@ def test_an_answer_that_does_not_come_is_a_control_error(parts: Parts) -> None:
     ).handlers()
     with pytest.raises(ControlError, match=r"did not answer within 0\.01 s"):
         answers["status"]({})
+
+
+def test_a_self_test_is_answered_with_its_result(parts: Parts, bench: Bench) -> None:
+    """As the retained message has it; the daemon goes on meanwhile."""
+    parts.worker = bench.worker
+    parts.desk = Desk(
+        configured(),
+        overrides=parts.overrides,
+        worker=bench.worker,
+        outputs=parts.outputs,
+        clock=HandClock(),
+        tell=lambda _events: None,
+    )
+    bench.hear(noise(0))
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(answering(parts), "selftest")
+        while not future.done():
+            bench.serve()
+    result = future.result()["selftest"]
+    assert (result["passed"], result["trigger"]) == (True, "command")
+    assert list(result["steps"]) == ["microphone", "model", "broker"]
 
 
 def test_a_snapshot_is_told_with_rounded_figures(parts: Parts) -> None:

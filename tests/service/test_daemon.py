@@ -3,6 +3,7 @@
 import faulthandler
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 
 from detector.core.errors import AudioError, ConfigError, Problem
 from detector.service.control import ControlServer
+from detector.service.diary import Diary
 from tests.alerts.tools import Broker, Watcher, running, until
 from tests.service.bench import PATIENCE_S, YAML
 from tests.service.life import FailingRecogniser, HangingRecogniser, Life, tell
@@ -255,6 +257,38 @@ def test_a_configuration_that_is_wrong_changes_nothing(
     assert errors[:3] == [*(str(problem) for problem in problems), refused]
     assert "Barc" in errors[3]
     assert errors[4:] == [refused]
+
+
+def test_the_diary_is_written_at_the_stop_and_read_at_the_start(
+    life: Life, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So that the time in between is known to have been deaf."""
+    before = Diary(life.folder / "state", life.config.node, life.clock)
+    before.open()
+    before.live(armed=True)
+    life.clock.leap_s = 1000.0
+    life.run(lambda: None)
+    assert re.search(r"it did not run for 100\d s", caplog.text)
+    path = life.folder / "state" / f"diary-{life.config.node}.json"
+    document = json.loads(path.read_text())
+    assert document["heartbeat"]["monotonic_s"] - before.lived_s >= 1000.0
+    assert document["deaf_seconds"]["not_running"] >= 1000.0
+
+
+def test_what_was_counted_outlives_a_reload(life: Life) -> None:
+    """Also where all parts are new: uptime and deaf seconds go on, in the new node's diary."""
+    told: list[dict[str, Any]] = []
+
+    def script() -> None:
+        life.clock.leap_s = 500.0
+        life.config = replace(life.config, node="kitchen")
+        life.reload()
+        told.append(life.control.request("status")["health"])
+
+    life.run(script)
+    assert told[0]["uptime_s"] >= 500.0
+    assert told[0]["deaf_seconds"]["not_running"] > 0.0
+    assert (life.folder / "state" / "diary-kitchen.json").exists()
 
 
 def test_another_model_source_and_name_are_taken_by_a_reload(life: Life) -> None:

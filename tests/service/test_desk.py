@@ -13,15 +13,16 @@ from detector.core.events import (
     EventKind,
     OffsetReason,
     Phase,
+    SelfTest,
     SetArmed,
     SetThreshold,
     TestAlert,
     Urgency,
 )
 from detector.events.sounds import SoundReading
-from detector.service.desk import Desk
+from detector.service.desk import SAVE_AGAIN_S, Desk
 from detector.service.overrides import Overrides
-from tests.service.bench import YAML, Bench, NotedOutputs, bark, configured
+from tests.service.bench import PATIENCE_S, YAML, Bench, NotedOutputs, bark, configured
 from tests.service.conftest import MakeBench
 
 
@@ -301,3 +302,25 @@ def test_a_stop_leaves_no_test_alert_on(office: Office) -> None:
     office.desk.finish()
     office.wait(10.0)
     assert [event.phase for event in office.told] == [Phase.ONSET, Phase.OFFSET]
+
+
+def test_a_self_test_is_begun_by_a_button_or_a_command_one_at_a_time(office: Office) -> None:
+    """Who asks first has it; a stop breaks it off."""
+    assert office.desk.carry_out(SelfTest(), "MQTT") == "self-test begun"
+    with pytest.raises(ControlError, match="a self-test is running already"):
+        office.desk.self_test()
+    office.desk.finish()
+    begun = office.desk.self_test()
+    office.desk.finish()
+    with pytest.raises(ControlError, match="was broken off"):
+        begun.result(PATIENCE_S)
+
+
+def test_what_the_disk_did_not_take_is_written_later(office: Office, tmp_path: Path) -> None:
+    """A full disk that has room again needs nobody to set the threshold anew."""
+    in_the_way = office.overrides.path.with_suffix(".new")
+    in_the_way.mkdir()
+    office.carry_out(SetThreshold("dog_bark", 0.8))
+    in_the_way.rmdir()
+    office.wait(SAVE_AGAIN_S + 1.0)
+    assert Office(office.bench, tmp_path).outputs.thresholds["dog_bark"] == 0.8

@@ -1,16 +1,21 @@
 """The monitor: what it makes of the worker's state, and when the watchdog may be fed."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
-from detector.core.audio import Gap, GapCause, MicState, SourceStatus
+from detector.audio.profile import Profile
+from detector.core.audio import Block, Gap, GapCause, MicState, SourceStatus
 from detector.core.events import Event, EventKind, OffsetReason, Phase, Urgency
+from detector.service.diary import Diary
 from detector.service.monitor import ModelFacts, Monitor
 from detector.service.pipeline import EventMaker, Pipeline
+from tests.clocks import HandClock
 from tests.service.bench import PATIENCE_S, Bench, HandSource, NotedOutputs, noise
 from tests.service.conftest import MakeBench
 
@@ -22,11 +27,16 @@ class Watch:
     bench: Bench
     told: list[Event] = field(default_factory=list)
     armed: bool = True
+    given: Diary | None = None
 
     def __post_init__(self) -> None:
         """Begin to watch."""
         clock, spec = self.bench.clock, self.bench.recogniser.spec
         self.outputs = NotedOutputs(clock)
+        # A file in the way: nothing is kept, which is no concern of these tests.
+        self.diary = self.given or Diary(Path(os.devnull) / "state", "nursery", clock)
+        if self.given is None:
+            self.diary.open()
         self.monitor = Monitor(
             self.bench.worker,
             self.outputs,
@@ -35,6 +45,7 @@ class Watch:
             clock=clock,
             tell=self.told.extend,
             is_armed=lambda: self.armed,
+            diary=self.diary,
         )
 
     def look(self, *, after_s: float = 0.0) -> None:
@@ -111,8 +122,7 @@ def test_a_microphone_that_is_lost_in_another_way_is_no_second_loss(watch: Watch
     watch.lose()
     watch.bench.source.back()
     watch.bench.hear(None)
-    watch.bench.clock.now_s += 10.0
-    watch.bench.hear(None)
+    watch.bench.wait_in_vain(10.0)
     watch.look()
     assert watch.monitor.mic_state is MicState.STALLED
     assert watch.kinds == [EventKind.MICROPHONE_LOST]
@@ -285,8 +295,9 @@ def test_a_worker_that_is_stuck_is_told_as_a_lost_microphone(watch: Watch) -> No
     """Nothing is heard, whatever the microphone hears; where no watchdog is, that goes on."""
     watch.hear(0)
     with hanging(watch.bench):
-        watch.bench.clock.now_s += 10.1
-        watch.monitor.look()
+        for _ in range(9):
+            watch.bench.clock.now_s += 1.0
+            watch.monitor.look()
         assert watch.outputs.microphone == [True, False]
         assert [event.reason for event in watch.told] == ["stalled: the old microphone"]
     watch.hear(1)
@@ -313,8 +324,7 @@ def test_it_is_alive_without_a_microphone(watch: Watch) -> None:
 def test_it_is_alive_while_the_microphone_has_stalled(watch: Watch) -> None:
     """Its silence has been declared."""
     watch.hear(0)
-    watch.bench.clock.now_s += 10.0
-    watch.bench.hear(None)
+    watch.bench.wait_in_vain(10.0)
     assert watch.bench.worker.mic_state is MicState.STALLED
     assert watch.monitor.is_alive()
 
@@ -336,3 +346,93 @@ def test_a_file_is_online_and_alive_from_its_first_block(make_bench: MakeBench) 
         assert watch.monitor.is_alive()
     assert watch.outputs.microphone == [True]
     assert watch.told == []
+
+
+def test_deaf_seconds_and_losses_outlive_a_reload(watch: Watch, make_bench: MakeBench) -> None:
+    """New parts begin at zero, the figures since the start do not; in between it did not run."""
+    watch.look()
+    watch.bench.hear(Gap(0, 32_000, GapCause.BEHIND))
+    watch.bench.source.status = SourceStatus(available=True, description="", overflows=3)
+    watch.hear(3)
+    watch.lose()
+    watch.bench.wait_in_vain(10.0)
+    watch.monitor.finish()
+    clock = watch.bench.clock
+    clock.now_s += 2.0
+    after = Watch(make_bench(clock=clock), given=watch.diary)
+    after.bench.hear(Gap(0, 16_000, GapCause.BEHIND))
+    after.look()
+    health = after.monitor.health()
+    assert (health.gaps, health.gap_seconds, health.dropped_windows) == (2, 3.0, 3)
+    assert health.overflows == 3
+    assert health.deaf_seconds["missing"] == pytest.approx(10.0)
+    assert health.deaf_seconds["not_running"] == pytest.approx(2.0)
+    assert health.deaf_seconds_today == pytest.approx(health.deaf_seconds)
+    assert health.uptime_s == pytest.approx(clock.now_s - 100.0)
+
+
+def test_a_microphone_that_is_missing_while_disarmed_misses_nothing(watch: Watch) -> None:
+    """Nobody wanted to hear."""
+    watch.look()
+    watch.hear(0)
+    watch.armed = False
+    watch.lose()
+    watch.bench.wait_in_vain(10.0)
+    watch.look()
+    assert watch.monitor.health().deaf_seconds["total"] == 0.0
+
+
+def test_a_process_that_was_stopped_has_lost_no_microphone(watch: Watch) -> None:
+    """SIGSTOP for ten seconds: the main thread looks before the worker has come round."""
+    watch.hear(0)
+    with hanging(watch.bench):
+        watch.bench.clock.now_s += 10.0
+        watch.monitor.look()
+        assert watch.monitor.mic_state is MicState.OK
+    watch.hear(11)
+    assert watch.outputs.microphone == [True]
+    assert watch.told == []
+
+
+def test_a_worker_that_hangs_for_good_does_not_count_as_living(watch: Watch) -> None:
+    """Killed by the watchdog then, and the whole time counts as not running at the next start."""
+    watch.hear(0)
+    with hanging(watch.bench):
+        for _ in range(20):
+            watch.bench.clock.now_s += 1.0
+            watch.monitor.look()
+        assert watch.bench.clock.now_s - watch.diary.lived_s > 10.0
+    watch.look()
+    assert watch.diary.lived_s == watch.bench.clock.now_s
+
+
+def test_a_microphone_unlike_itself_is_a_warning_and_no_fault(
+    make_bench: MakeBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Told once, in the log and at once in health; it stays available."""
+    caplog.set_level("INFO")
+    clock = HandClock()
+    diary = Diary(Path(os.devnull) / "state", "nursery", clock)
+    watch = Watch(make_bench(clock=clock, memory=diary), given=diary)
+    watch.bench.source.status = SourceStatus(available=True, description="", device="USB Audio")
+    document = Profile().to_document() | {"how": "quieter", "warning": "quieter: covered?"}
+    learnt = {"gated_times": 0, "heard_since_gate_s": 0.0, "profile": document}
+    diary.remember("USB Audio", learnt)
+    watch.hear(0)
+    watch.look(after_s=0.1)
+    watch.look(after_s=0.1)
+    assert watch.outputs.healths[-1].mic_warning == "quieter: covered?"
+    assert caplog.text.count("sounds unlike itself: quieter: covered?") == 1
+    assert watch.outputs.microphone == [True]
+    assert watch.told == []
+
+
+def test_it_is_not_alive_when_audio_arrives_that_makes_no_window(watch: Watch) -> None:
+    """Blocks are taken, but nothing is classified: these are empty."""
+    watch.hear(0)
+    for index in range(1, 11):
+        watch.bench.clock.now_s += 1.0
+        whole = noise(index)
+        watch.bench.hear(Block(whole.start_sample, whole.samples[:0], 101.0 + index))
+    assert watch.bench.worker.mic_state is MicState.OK
+    assert not watch.monitor.is_alive()

@@ -23,6 +23,7 @@ AT = "detector/nursery"
 
 
 def outputs(
+    folder: Path,
     config: Config,
     commands: list[Command] | None = None,
     *,
@@ -37,6 +38,7 @@ def outputs(
         device=DeviceInfo(software="1.2.3"),
         on_command=lambda command, _by: obeyed.append(command),
         environ={},
+        directory=folder,
         stream=stream,
     )
 
@@ -46,10 +48,10 @@ def with_broker(port: int, text: str = YAML) -> Config:
     return replace(configured(text), mqtt=MqttConfig(host="127.0.0.1", port=port))
 
 
-def test_without_a_broker_events_are_json_lines_in_order() -> None:
+def test_without_a_broker_events_are_json_lines_in_order(tmp_path: Path) -> None:
     """What was told before a stop is written before it ends."""
     stream = io.StringIO()
-    made = outputs(configured(), stream=stream)
+    made = outputs(tmp_path, configured(), stream=stream)
     made.start()
     for number in range(20):
         made.tell(onset("dog_bark", number))
@@ -59,10 +61,11 @@ def test_without_a_broker_events_are_json_lines_in_order() -> None:
 
 
 def test_lines_go_to_the_standard_output_of_the_moment(
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Where no other stream is given."""
-    made = outputs(configured())
+    made = outputs(tmp_path, configured())
     made.start()
     made.tell(onset("dog_bark"))
     made.stop()
@@ -70,9 +73,9 @@ def test_lines_go_to_the_standard_output_of_the_moment(
     assert sys.stdout.writable()  # it is not ours to close
 
 
-def test_without_a_broker_states_are_nobodys_business() -> None:
+def test_without_a_broker_states_are_nobodys_business(tmp_path: Path) -> None:
     """They are dropped, and health says that there is no connection."""
-    made = outputs(configured(), stream=io.StringIO())
+    made = outputs(tmp_path, configured(), stream=io.StringIO())
     made.set_threshold("dog_bark", 0.7)
     made.set_armed(armed=False)
     made.set_microphone(available=True)
@@ -85,9 +88,9 @@ def test_without_a_broker_states_are_nobodys_business() -> None:
     assert (made.mqtt_health().connected, made.mqtt_health().undelivered) == (False, 1)
 
 
-def test_a_broker_that_is_away_is_named_with_its_reason() -> None:
+def test_a_broker_that_is_away_is_named_with_its_reason(tmp_path: Path) -> None:
     """In the status line and in health; events wait."""
-    made = outputs(with_broker(free_port()))
+    made = outputs(tmp_path, with_broker(free_port()))
     assert made.description == "mqtt down: connecting"
     made.start()
     made.tell(onset("dog_bark"))
@@ -97,10 +100,10 @@ def test_a_broker_that_is_away_is_named_with_its_reason() -> None:
     made.stop()
 
 
-def test_the_outbox_turns_while_it_runs() -> None:
+def test_the_outbox_turns_while_it_runs(tmp_path: Path) -> None:
     """As the watchdog wants to know."""
     clock = HandClock()
-    made = outputs(configured(), stream=io.StringIO(), clock=clock)
+    made = outputs(tmp_path, configured(), stream=io.StringIO(), clock=clock)
     made.start()
     clock.now_s = 200.0
     made.tell(onset("dog_bark"))
@@ -117,11 +120,11 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 @pytest.mark.system
 def test_a_broker_is_told_everything_and_obeyed(
-    broker: Broker, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, broker: Broker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """States, events, and commands the other way; no line is written then."""
     watcher, commands = Watcher(broker.port), list[Command]()
-    made = outputs(with_broker(broker.port), commands)
+    made = outputs(tmp_path, with_broker(broker.port), commands)
     made.start()
     watcher.wait_for(f"{AT}/status", "online")
     assert made.description == "mqtt up"

@@ -140,6 +140,17 @@ def test_a_write_that_fails_leaves_the_old_file_whole(
     assert "cannot be written" in caplog.text
 
 
+def test_what_could_not_be_written_is_written_by_a_later_save(tmp_path: Path) -> None:
+    """The disk may have been full for a while; nobody sets the threshold twice."""
+    overrides = Overrides(tmp_path, "nursery")
+    overrides.path.with_suffix(".new").mkdir()
+    overrides.set_threshold("dog_bark", 0.9, configured=0.5)
+    assert not overrides.save()
+    overrides.path.with_suffix(".new").rmdir()
+    assert overrides.save()
+    assert loaded(tmp_path).thresholds["dog_bark"].value == 0.9
+
+
 def test_nothing_is_written_where_nothing_was_set(tmp_path: Path) -> None:
     """A card has a limited life."""
     overrides = Overrides(tmp_path, "nursery")
