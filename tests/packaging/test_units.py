@@ -59,6 +59,11 @@ def test_the_template_differs_from_the_unit_in_the_instance_only() -> None:
         "CacheDirectory=detector",
         "LoadCredential=mqtt-password:/etc/detector/mqtt-password",
         "DeviceAllow=char-alsa rw",
+        "StateDirectoryMode=0700",
+        "UMask=0077",
+        "LimitCORE=0",
+        "TemporaryFileSystem=/dev/shm:size=16M,mode=1777",
+        "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
     ],
 )
 def test_the_unit_keeps_what_the_detector_relies_on(line: str) -> None:
@@ -101,6 +106,40 @@ def test_the_exposure_of_the_service_is_two_at_most(name: str) -> None:
     assert found, done.stderr
     print(f"{name}: exposure {found[1]}")
     assert float(found[1]) <= 2.0
+
+
+def drop_ins() -> list[str]:
+    """The drop-ins that systemd/README.md offers."""
+    text = (Path(__file__).parents[2] / "systemd" / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"(?s)```ini\n(.*?)```", text)
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("drop_in", drop_ins(), ids=lambda text: text.split("\n")[1].split("=")[0])
+def test_systemd_understands_the_drop_ins_of_the_readme(drop_in: str, tmp_path: Path) -> None:
+    """Each, behind the unit's own lines, as ``systemctl edit`` puts it."""
+    text = (UNITS / "detector.service").read_text(encoding="utf-8")
+    copy = tmp_path / "detector.service"
+    copy.write_text(re.sub(r"(?m)^ExecStart=\S+", f"ExecStart={shutil.which('true')}", text))
+    folder = tmp_path / "detector.service.d"
+    folder.mkdir()
+    (folder / "override.conf").write_text(drop_in)
+    done = analyze("verify", "--man=no", str(copy))
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.system
+def test_the_drop_in_for_the_house_shuts_out_the_internet(tmp_path: Path) -> None:
+    """With it, ``systemd-analyze security`` finds an address list where there was none."""
+    house = next(text for text in drop_ins() if "IPAddressDeny=any" in text)
+    unit = (UNITS / "detector.service").read_text(encoding="utf-8")
+    verdicts = []
+    for name, more in (("open", ""), ("shut", house)):
+        copy = tmp_path / f"{name}.service"
+        copy.write_text(unit + more)
+        verdicts.append(analyze("security", "--offline=true", "--no-pager", str(copy)).stdout)
+    assert "does not define an IP address allow list" in verdicts[0]
+    assert "defines IP address allow list" in verdicts[1]
 
 
 @pytest.mark.system

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.alerts.tools import Broker, Watcher, running, until
+from tests.alerts.tools import Broker, Watcher, until
 from tests.audio.tools import Room
 
 pytestmark = [pytest.mark.system, pytest.mark.model, pytest.mark.recordings]
@@ -125,25 +124,6 @@ def room_tone(room: Room, recording: Path) -> Iterator[None]:
         stopping.set()
         player[0].terminate()
         thread.join(10)
-
-
-@pytest.fixture
-def room() -> Iterator[Room]:
-    """A room with a real microphone in it."""
-    if not Room.is_possible():
-        pytest.skip("pulseaudio and its tools are not installed")
-    with tempfile.TemporaryDirectory() as folder:  # short: Unix sockets lie in it
-        made = Room(Path(folder))
-        made.open()
-        yield made
-        made.close()
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    """A real mosquitto."""
-    with running(Broker(tmp_path)) as started:
-        yield started
 
 
 @contextmanager
