@@ -33,8 +33,8 @@ class StateBoard:
         self._lock = threading.RLock()
         self._messages: dict[str, Message] = {}
         self._sounds: frozenset[str] = frozenset()
-        self._heard: set[str] = set()
-        """Sounds that are on in earnest: a test alert must not end them."""
+        self._heard: dict[str, str] = {}
+        """Sounds that are on in earnest, and the event: the end of another must not end them."""
         self.set_microphone(available=False)
         self.set_armed(armed=True)
         self.update_sounds(sounds)
@@ -48,19 +48,22 @@ class StateBoard:
         """Remember what an event makes of its sound; a sound no longer listened for is ignored."""
         with self._lock:
             if event.sound in self._sounds and event.kind is EventKind.SOUND:
-                self._hear(event.sound, event.phase)
+                self._hear(event.sound, event)
             for message in self.messages_for(event):
                 self._keep(message)
 
     def messages_for(self, event: Event) -> tuple[Message, ...]:
-        """What an event makes of its sound, whatever has happened since.
+        """What an event makes of its sound.
 
-        A test alert makes nothing of a sound that is on in earnest: what stands is told again.
+        Of a sound that is on in earnest neither a test alert makes anything, nor the end of another
+        event, such as one that an earlier run left: what stands is told again.
         """
         with self._lock:
             if event.sound is None or event.sound not in self._sounds:
                 return ()
-            if event.kind is EventKind.TEST_ALERT and event.sound in self._heard:
+            of_another = self._heard.get(event.sound, event.id) != event.id
+            ends_or_tests = event.phase is Phase.OFFSET or event.kind is EventKind.TEST_ALERT
+            if of_another and ends_or_tests:
                 return self.messages_of(event.sound)
             return sound_messages(self._topics, event)
 
@@ -100,18 +103,18 @@ class StateBoard:
             gone = self._sounds - set(sounds)
             new = [name for name in sounds if name not in self._sounds]
             self._sounds = frozenset(sounds)
-            self._heard -= gone
+            self._heard = {name: of for name, of in self._heard.items() if name not in gone}
             for topic in (topic for name in gone for topic in self._topics.retained_of(name)):
                 self._messages.pop(topic, None)
             for name in new:
                 self._keep(Message(self._topics.sound_state(name), OFF, retain=True))
                 self.set_threshold(name, sounds[name].threshold)
 
-    def _hear(self, sound: str, phase: Phase) -> None:
-        if phase is Phase.ONSET:
-            self._heard.add(sound)
-        elif phase is Phase.OFFSET:
-            self._heard.discard(sound)
+    def _hear(self, sound: str, event: Event) -> None:
+        if event.phase is Phase.ONSET:
+            self._heard[sound] = event.id
+        elif event.phase is Phase.OFFSET and self._heard.get(sound) == event.id:
+            del self._heard[sound]
 
     def _keep(self, message: Message) -> Message:
         with self._lock:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.alerts.messages import Payload
-from detector.alerts.store import DeliveryState
+from detector.alerts.store import DeliveryState, lenient_text
 from detector.core.errors import DetectorError
 
 MOST = 5000
@@ -51,7 +51,10 @@ def read_history(path: Path, question: Question) -> list[Payload]:
     try:
         if not path.exists():
             return []
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)) as db:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)
+        ) as db:
+            db.text_factory = lenient_text
             rows = db.execute(*_select(question)).fetchall()
     except (sqlite3.Error, OSError) as error:
         raise DetectorError(f"{path}: the history cannot be read: {error}") from error
@@ -59,7 +62,7 @@ def read_history(path: Path, question: Question) -> list[Payload]:
 
 
 def _select(question: Question) -> tuple[str, list[Any]]:
-    """Every (message, sink), in the order of the events' beginnings."""
+    """Every (message, sink), in the order of decision."""
     conditions = {
         "sound = ?": question.sound,
         "onset_unix_s >= ?": question.since_unix_s,
@@ -73,7 +76,7 @@ def _select(question: Question) -> tuple[str, list[Any]]:
     )
     text = (
         "SELECT id, body, sink, state FROM events LEFT JOIN deliveries USING (seq)"  # noqa: S608
-        f" WHERE id IN ({chosen}) ORDER BY onset_unix_s, seq"
+        f" WHERE id IN ({chosen}) ORDER BY seq"
     )
     return text, [*given.values(), min(question.limit, MOST)]
 
@@ -81,13 +84,19 @@ def _select(question: Question) -> tuple[str, list[Any]]:
 def _entries(rows: Iterable[tuple[str, str, str | None, str | None]]) -> list[Payload]:
     entries: dict[str, Payload] = {}
     for event_id, text, sink, state in rows:
-        body = json.loads(text)
-        entry = entries.setdefault(event_id, _beginning(body))
-        if body["phase"] == "offset":
-            entry |= {name: body[name] for name in _ENDING}
+        try:
+            _add(entries, event_id, json.loads(text))
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+            continue  # a damaged row, which the journal names
         if sink is not None and state is not None:
-            entry["delivery"][sink] = _worse(entry["delivery"].get(sink), state)
-    return list(entries.values())
+            delivery = entries[event_id]["delivery"]
+            delivery[sink] = _worse(delivery.get(sink), state)
+    return sorted(entries.values(), key=lambda entry: str(entry["onset"]))
+
+
+def _add(entries: dict[str, Payload], event_id: str, body: Mapping[str, Any]) -> None:
+    ending = {name: body[name] for name in _ENDING} if body["phase"] == "offset" else {}
+    entries.setdefault(event_id, _beginning(body)).update(ending)
 
 
 def _beginning(body: Mapping[str, Any]) -> Payload:
@@ -96,4 +105,4 @@ def _beginning(body: Mapping[str, Any]) -> Payload:
 
 
 def _worse(one: str | None, other: str) -> str:
-    return next(state for state in _WORST_FIRST if state in (one, other))
+    return next((state for state in _WORST_FIRST if state in (one, other)), other)

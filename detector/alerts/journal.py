@@ -4,27 +4,25 @@ A commit takes 100 ms and more on an SD card, and for ever on a broken one: nobo
 here.  What cannot be written is kept in memory, tried again, and said.
 """
 
-import json
 import logging
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from detector.alerts.left import Left, decided, read_left
 from detector.alerts.store import (
     DeliveryState,
     EventStore,
     Moment,
     Settled,
-    StoredEvent,
     is_damage,
     set_aside,
 )
-from detector.alerts.stored import event_of
 from detector.core.clock import Clock
 from detector.core.events import Event
 
@@ -41,17 +39,6 @@ CAPACITY = 5000
 LOAD_S = 5.0
 """How long a start waits for what an earlier run left."""
 STOP_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What an earlier run left undone."""
-
-    waiting: Mapping[str, Sequence[Event]]
-    """What each sink has not had, in order; ages are right for the present boot."""
-    on: Sequence[Event]
-    """Beginnings of sounds that never ended."""
-    last_sign_of_life_unix_s: float | None
 
 
 @dataclass(slots=True, eq=False)
@@ -144,6 +131,13 @@ class Journal:
         with self._lock:
             return len(self._to_do)
 
+    @property
+    def only_in_memory(self) -> list[Event]:
+        """Events that some sink has not had, and that the disk has not taken."""
+        with self._lock:
+            entries = [one for one in self._to_do if isinstance(one, _Entry)]
+            return [one.event for one in entries if one.key in self._undelivered]
+
     def record(self, event: Event) -> "Future[None]":
         """Have an event written, for all sinks; done when it is, failed when it cannot be now.
 
@@ -201,17 +195,17 @@ class Journal:
 
     def _attempt(self) -> float:
         """Write what there is to write; seconds to wait before more, none if it went well."""
-        with self._lock:
-            to_do = list(self._to_do)
         try:
-            self._write(to_do)
+            store = self._open()
+            to_do = self._all_to_do()  # only now: a fresh file must be told what is older first
+            self._write(store, to_do)
         except (sqlite3.Error, OSError) as error:
-            _settle_all(to_do, error)
+            _settle_all(self._all_to_do(), error)
             return self._cope(error)
         except Exception as error:  # noqa: BLE001 - a defect here must not keep alerts waiting
             _log.exception("bug: the journal failed")
             self.error = f"a defect of ours: {error!r}; see the log"
-            _settle_all(to_do, error)
+            _settle_all(self._all_to_do(), error)
             return self._retry_s
         with self._lock:
             for done in to_do:
@@ -219,8 +213,11 @@ class Journal:
                     self._to_do.popleft()
         return 0.0
 
-    def _write(self, to_do: Sequence["_Entry | Settled"]) -> None:
-        store = self._open()
+    def _all_to_do(self) -> "list[_Entry | Settled]":
+        with self._lock:
+            return list(self._to_do)
+
+    def _write(self, store: EventStore, to_do: Sequence["_Entry | Settled"]) -> None:
         entries = [one for one in to_do if isinstance(one, _Entry)]
         settled = [one for one in to_do if isinstance(one, Settled)]
         if entries:
@@ -242,8 +239,9 @@ class Journal:
         if self._store is None:
             self._store = self._open_or_begin_afresh()
         if not self._loaded:
-            self._on_left(self._left_in(self._store))
-            self._loaded = True
+            left = self._left_in(self._store)
+            self._loaded = True  # whatever comes of it: handed over twice, it would be told twice
+            self._on_left(left)
         return self._store
 
     def _open_or_begin_afresh(self) -> EventStore:
@@ -283,36 +281,18 @@ class Journal:
         return self._retry_s
 
     def _left_in(self, store: EventStore) -> Left:
-        waiting = {sink: self._restored(store.waiting(sink)) for sink in self._sinks}
-        for sink, events in waiting.items():
+        left = read_left(store, self._sinks, self._clock)
+        for sink, events in left.waiting.items():
             if events:
                 _log.info("%d events wait for %s since an earlier run", len(events), sink)
             with self._lock:
                 self._remember(sink, events)
-        return Left(waiting, self._restored(store.left_on()), store.last_sign_of_life_unix_s())
+        return left
 
     def _remember(self, sink: str, events: Sequence[Event]) -> None:
         for event in events:
-            moment = Moment(self._clock.wall().timestamp(), event.decided_monotonic_s, "")
-            entry = _Entry(event, moment, had_by=set(self._sinks))
+            entry = _Entry(event, decided(event, self._clock), had_by=set(self._sinks))
             self._undelivered.setdefault(entry.key, entry).had_by.discard(sink)
-
-    def _restored(self, stored: Sequence[StoredEvent]) -> list[Event]:
-        events = []
-        for one in stored:
-            try:
-                events.append(event_of(json.loads(one.body), self._monotonic_s(one.decided)))
-            except (KeyError, TypeError, ValueError) as error:
-                _log.error("%s: a row that is no event is passed over: %r", self._path, error)
-        return events
-
-    def _monotonic_s(self, decided: Moment) -> float:
-        """When it was decided, on this boot's clock; long ago where nobody can tell."""
-        if decided.boot_id and decided.boot_id == self._clock.boot_id:
-            return decided.monotonic_s
-        age_s = self._clock.wall().timestamp() - decided.unix_s
-        known = self._clock.synchronised() is not False and age_s >= 0.0
-        return self._clock.monotonic() - age_s if known else float("-inf")
 
 
 def _had(entry: _Entry, sink: str) -> Settled:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
-from detector.alerts.journal import Left
 from detector.alerts.lanes import Item, Lane
+from detector.alerts.left import Left
 from detector.alerts.sinks import (
     Delivery,
     DeniedError,
@@ -167,6 +167,7 @@ class Outbox:
             for lane in self._lanes:
                 lane.waiting.append(Item(event, now_s, written))
                 self._bound(lane)
+        self._wake.set()  # so that the wait for a disk that does not answer begins now
         written.add_done_callback(lambda _: self._wake.set())
 
     def flush(self, timeout_s: float) -> bool:

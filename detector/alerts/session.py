@@ -231,7 +231,8 @@ class Session:
         except Exception:
             self.end("a defect of ours ended the connection; see the log")
             raise
-        self.stage = Stage.READY
+        if self.accepted:  # it may have been given up meanwhile
+            self.stage = Stage.READY
 
     def _on_disconnect(
         self, _c: Any, _u: Any, flags: "DisconnectFlags", code: "ReasonCode", _p: Any

@@ -113,11 +113,15 @@ class EventStore:
             # SQLite gives its other files the mode of the first.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_S)
+            self._db.text_factory = lenient_text
         except BaseException:
             os.close(self._lock)
             raise
         try:
             self._prepare()
+        except UnicodeDecodeError as error:  # what should have said what is wrong is no text
+            self.close()
+            raise sqlite3.DatabaseError(f"malformed beyond words: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -168,13 +172,15 @@ class EventStore:
         )
 
     def last_sign_of_life_unix_s(self) -> float | None:
-        """When anything was written last."""
-        row = self._db.execute(
-            "SELECT max(max(decided_unix_s), (SELECT max(settled_unix_s) FROM deliveries)),"
-            " max(decided_unix_s) FROM events"
-        ).fetchone()
-        last = row[1] if row[0] is None else row[0]
-        return None if last is None else float(last)
+        """When the newest event was decided, or settled last.
+
+        The newest by its place: by its time it may be one of a day on which the clock was wrong.
+        """
+        [(last,)] = self._db.execute(
+            "SELECT max(decided_unix_s, coalesce(max(settled_unix_s), decided_unix_s)) FROM events"
+            " LEFT JOIN deliveries USING (seq) WHERE seq = (SELECT max(seq) FROM events)"
+        ).fetchall()
+        return float(last) if isinstance(last, int | float) else None
 
     def _select(self, condition: str, values: tuple[object, ...]) -> list[StoredEvent]:
         rows = self._db.execute(
@@ -189,7 +195,7 @@ class EventStore:
             "journal_mode = WAL",
             "foreign_keys = ON",
             "wal_autocheckpoint = 200",
-            "cache_size = -512",  # KiB: what is read again is little, and memory stays as it is
+            "cache_size = -128",  # KiB: what is read again is little, and memory stays as it is
         ):
             self._db.execute(f"PRAGMA {pragma}").fetchall()
         [(verdict,)] = self._db.execute("PRAGMA quick_check(1)").fetchall()
@@ -200,6 +206,10 @@ class EventStore:
             self._db.executescript(_SCHEMA)
         elif version != _VERSION:
             raise sqlite3.DatabaseError(f"version {version} of the outbox, not {_VERSION}")
+        numbers = self._db.execute("SELECT max(seq) >= 1 << 60 FROM sqlite_sequence")
+        [(used_up,)] = numbers.fetchall()
+        if used_up:
+            raise sqlite3.DatabaseError("it has no numbers left")
 
     def _transaction(self) -> "_Transaction":
         return _Transaction(self._db)
@@ -281,6 +291,11 @@ class _Transaction:
                 self._db.execute("ROLLBACK")
 
 
+def lenient_text(raw: bytes) -> str:
+    """Text of the database; a byte that is none must not make all rows unreadable."""
+    return raw.decode(errors="replace")
+
+
 def is_damage(error: Exception) -> bool:
     """Whether the file is no good, rather than the disk full or not to be written."""
     if not isinstance(error, sqlite3.DatabaseError):
@@ -308,7 +323,9 @@ def _lock(path: Path) -> int:
     descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError as error:
         os.close(descriptor)
-        raise OSError(errno.EBUSY, "another detector of this name is running") from None
+        if isinstance(error, BlockingIOError):
+            error = OSError(errno.EBUSY, "another detector of this name is running")
+        raise error from None
     return descriptor

@@ -20,6 +20,10 @@ def event_of(body: Mapping[str, Any], decided_monotonic_s: float) -> Event:
 
     Raises KeyError, TypeError or ValueError for what is no such body.
     """
+    if not all(isinstance(body[name], str) for name in ("id", "node")):
+        raise TypeError("an id or node that is no text")
+    if not isinstance(body["sound"], str | None):
+        raise TypeError("a sound that is no text")
     return Event(
         id=body["id"],
         kind=EventKind(body["kind"]),
@@ -54,4 +58,6 @@ def _detection(body: Mapping[str, Any]) -> Detection | None:
 
 def _value(number: float | None) -> float:
     """JSON cannot say what is not a number, and neither can a body."""
+    if not isinstance(number, int | float | None):
+        raise TypeError("a number that is none")
     return float("nan") if number is None else number

@@ -12,8 +12,12 @@ from detector.core.audio import GapCause, MicState, Samples, SourceStatus
 _log = logging.getLogger(__name__)
 
 _CARD_NUMBER = re.compile(r"\s*\((hw|plughw):\d+(,\d+)?\)")
-_LOST_HERE = (GapCause.OVERFLOW, GapCause.BEHIND)
-"""Causes of gaps in which the microphone itself did hear."""
+_DEAF_AS = {
+    GapCause.OVERFLOW: "overflow",
+    GapCause.BEHIND: "behind",
+    GapCause.SOURCE_LOST: str(MicState.STALLED),
+}
+"""What a gap counts as that no state accounts for: a stall can be over before it is declared."""
 
 
 class Memory(Protocol):
@@ -40,7 +44,7 @@ class Ears:
         self._liveness = Liveness()
         self._profile = Profile()
         self._device: str | None = None
-        self._lost_s = {str(cause): 0.0 for cause in _LOST_HERE}
+        self._lost_s = dict.fromkeys(_DEAF_AS.values(), 0.0)
 
     @property
     def state(self) -> MicState:
@@ -60,7 +64,7 @@ class Ears:
         got lost here: overflow, behind.
         """
         told = {str(cause): seconds for cause, seconds in self._liveness.deaf_seconds.items()}
-        return told | self._lost_s
+        return told | {c: told.get(c, 0.0) + lost_s for c, lost_s in self._lost_s.items()}
 
     def hear(self, samples: Samples, status: SourceStatus, now_s: float) -> None:
         """A microphone's block, shape (n,) of any length."""
@@ -88,8 +92,8 @@ class Ears:
     def miss(self, seconds: float, cause: GapCause) -> None:
         """Audio is lost; what the state accounts for already is not counted twice."""
         self._profile.interrupt()
-        if cause in _LOST_HERE and self.state in (MicState.OK, MicState.CLIPPING):
-            self._lost_s[str(cause)] += seconds
+        if self.state in (MicState.OK, MicState.CLIPPING):
+            self._lost_s[_DEAF_AS[cause]] += seconds
 
     def _meet(self, device: str) -> None:
         self._device = device

@@ -24,6 +24,10 @@ _UNKNOWN_WAV_BYTES = 0x7FFFFFFF
 """From here on, a WAV's size stands for "until the end" (ffmpeg and sox write it into pipes)."""
 _SHORT_WAV = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
 """libsndfile's note on a WAV whose header promises more than there is."""
+_RATES_HZ = (1000, 768_000)
+"""What sound is recorded at; a damaged header that says more, or less, asks for absurd memory."""
+_MOST_SAMPLES = 1 << 20
+"""Decoded at a time, of all channels together."""
 _TOLERANCE_SECONDS = 0.2
 """MP3's padding makes its length a little vague."""
 
@@ -69,6 +73,7 @@ class FileSource(PulledSource):
             raise AudioError(f"{self._path} holds no audio")
         # Asked now, for the file may be gone when it has been heard.
         self._promised_s = _promised_seconds(file, self._path)
+        _check_rate(self._path, int(file.samplerate))
         return Format(int(file.samplerate), int(file.channels))
 
     def _pull(self, count: int, timeout_s: float) -> NDArray[Any]:
@@ -76,7 +81,8 @@ class FileSource(PulledSource):
         file = self._opened
         frames: NDArray[Any] = np.zeros((0, file.channels), np.float32)
         try:
-            frames = file.read(count, dtype="float32", always_2d=True)
+            most = max(1, _MOST_SAMPLES // file.channels)
+            frames = file.read(min(count, most), dtype="float32", always_2d=True)
         except RuntimeError:  # LibsndfileError is one
             self._damaged = True
         return frames
@@ -117,6 +123,15 @@ def _check_readable(path: Path) -> None:
         raise AudioError(f"{path} is not a file; what is piped in is heard with source: stdin")
     if found.st_size == 0:
         raise AudioError(f"{path} is empty: 0 bytes")
+
+
+def _check_rate(path: Path, rate_hz: int) -> None:
+    low, high = _RATES_HZ
+    if not low <= rate_hz <= high:
+        raise AudioError(
+            f"{path} has a sample rate of {rate_hz} Hz, not one from {low} to {high} Hz: it is "
+            f"damaged, or no sound"
+        )
 
 
 def _decode(path: Path) -> "SoundFile":

@@ -133,7 +133,7 @@ class Liveness:
 
     def unavailable(self, now_s: float) -> None:
         """The source says that the device is away."""
-        self._enter(MicState.MISSING, 0.0)
+        self._enter(MicState.MISSING, self._absent_s)
         self._count_deaf(self._elapsed(now_s))
         self._absent_s = 0.0
         self._break_off()

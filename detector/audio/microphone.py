@@ -104,14 +104,19 @@ class MicrophoneSource:
         return self._ring.read(timeout_s)
 
     def _run(self) -> None:
+        try:
+            self._keep_hearing()
+        finally:  # whatever happened: the reader must not wait for a thread that is gone
+            self._told = SourceStatus(available=False, description="stopped")
+            self._ring.close("stopped")
+
+    def _keep_hearing(self) -> None:
         failures = 0
         while not self._stopping.is_set():
             heard = self._attempt()
             failures = 1 if heard else failures + 1
             steps = self._patience.retry_s
             self._stopping.wait(steps[min(failures, len(steps)) - 1])
-        self._told = SourceStatus(available=False, description="stopped")
-        self._ring.close("stopped")
 
     def _attempt(self) -> bool:
         """Open the device and hear it until that ends; whether anything was heard."""

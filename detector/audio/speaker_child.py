@@ -120,6 +120,8 @@ def main(arguments: list[str]) -> None:
     """Play through the output that is the first argument; the second is the limit in seconds."""
     output, limit_s = arguments[0], float(arguments[1])
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # meant for the daemon, which then ends this one
     signal.setitimer(signal.ITIMER_REAL, limit_s)  # its default action ends us, hung or not
     threading.Thread(target=_end_with_parent, daemon=True).start()
     out = os.dup(1)

@@ -96,7 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
 def moment(text: str, now: datetime | None = None) -> float:
     """Unix seconds of what a person calls WHEN; raises ArgumentTypeError for what is none."""
     now = now or datetime.now().astimezone()
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    # By the calendar alone: where the clocks change today, midnight had another offset than now.
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     ago = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([smhdw])", text)
     try:
         if ago:

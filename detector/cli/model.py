@@ -80,12 +80,12 @@ def path(arguments: argparse.Namespace) -> int:
 
 def verify(arguments: argparse.Namespace) -> int:
     """Load it and say what it is."""
-    from detector.model.interpreter import Classifier
     from detector.model.store import OFFICIAL
+    from detector.model.trial import open_classifier
 
     config = load(arguments)
     found = fetched_model(arguments, config)
-    classifier = Classifier(
+    classifier = open_classifier(
         found,
         runtime=config.model.runtime,
         threads=config.model.threads,

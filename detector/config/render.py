@@ -26,6 +26,8 @@ from detector.config.setting import Origin
 __all__ = ["effective_config", "json_schema", "schema_text", "value_text"]
 
 _PLAIN = re.compile(r"[A-Za-z0-9/](?:[A-Za-z0-9 _./+-]|:(?=[a-z]))*(?<! )")
+_UNREAD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""What JSON leaves as it is, and YAML does not take so."""
 _COMMENT_COLUMN = 44
 _WIDTH = 96
 
@@ -93,7 +95,8 @@ def value_text(value: object) -> str:
         return number_text(value)
     text = str(value)
     plain = _PLAIN.fullmatch(text) and _reads_as_text(text)
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    quoted = json.dumps(text, ensure_ascii=False)
+    return text if plain else _UNREAD.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
 
 
 def _reads_as_text(text: str) -> bool:

@@ -46,7 +46,8 @@ def without_secrets(text: str) -> str:
 
 def shown(text: str) -> str:
     """A value as an error message quotes it: one line, not too long, without a password."""
-    clean = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", without_secrets(text))
+    beginning = without_secrets(text[:1000])  # the search takes time by the square of the length
+    clean = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", beginning)
     return clean if len(clean) <= 60 else clean[:57] + "…"
 
 

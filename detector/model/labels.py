@@ -13,6 +13,8 @@ MAX_LABEL_BYTES = 1024 * 1024
 """Of all label lists of a file together, unpacked: a zip bomb is not unpacked."""
 
 _ENCRYPTED = 0x1
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""The others are unpacked whole, whatever the archive says of their size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def label_lists(path: Path, content: bytes) -> tuple[LabelList, ...]:
     except ModelError:
         raise
     except Exception as error:  # zipfile lets through what any decoder raises
-        reason = str(error) or type(error).__name__
+        reason = str(error)[:200] or type(error).__name__  # it may quote the whole file
         raise ModelError(f"{path}: label list damaged: {reason}") from error
 
 
@@ -81,9 +83,12 @@ def _text_entries(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]
         )
     if any(entry.flag_bits & _ENCRYPTED for entry in entries):
         raise ModelError(f"{path}: label list is encrypted")
+    if any(entry.compress_type not in _PACKINGS for entry in entries):
+        raise ModelError(f"{path}: label list is packed in a way that is not read; deflate it")
     return entries
 
 
 def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> LabelList:
-    text = archive.read(entry).decode("utf-8")
+    with archive.open(entry) as packed:  # never more than it says: it may be a bomb that lies
+        text = packed.read(entry.file_size + 1).decode("utf-8")
     return LabelList(entry.filename, tuple(line.strip() for line in text.splitlines()))

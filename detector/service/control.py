@@ -162,6 +162,14 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         del request, client_address
         return self._places.acquire(blocking=False)
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Begin to serve a client; one for whom there is no thread gives its place back."""
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:
+            self._places.release()
+            raise
+
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve one client on a thread of its own."""
         try:

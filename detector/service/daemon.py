@@ -136,10 +136,7 @@ class Daemon:
     def _go_over_to(self, config: Config, model: LoadedModel) -> None:
         """What can be found wrong is found before anything is changed, but for what starts."""
         if _needs_new_parts(self._config, config):
-            parts = self._new_parts(config, model)
-            self._parts.stop()
-            self._parts = parts
-            parts.start()
+            self._replace_parts(self._new_parts(config, model))
         else:
             pipeline = self._parts.pipeline(config, model)
             self._parts.take_sounds(config, model, pipeline)
@@ -150,9 +147,13 @@ class Daemon:
 
         Raises DetectorError where that fails too: then nothing is left to go on with.
         """
-        self._parts.stop()
-        self._parts = self._new_parts(self._config, self._model)
-        self._parts.start()
+        self._replace_parts(self._new_parts(self._config, self._model))
+
+    def _replace_parts(self, parts: Parts) -> None:
+        before, self._parts = self._parts, parts
+        before.stop()
+        parts.outputs.take_over(before.outputs)
+        parts.start()
 
     def _sounds(self) -> str:
         return ", ".join(self._parts.desk.sounds)

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TextIO
 
 from detector.alerts.homeassistant import DeviceInfo
-from detector.alerts.journal import Journal, Left
+from detector.alerts.journal import Journal
 from detector.alerts.jsonlines import JsonLinesSink
+from detector.alerts.left import Left
 from detector.alerts.messages import Health, MqttHealth, SelfTestReport
 from detector.alerts.mqtt_sink import MqttSink
 from detector.alerts.outbox import Outbox
@@ -16,8 +17,8 @@ from detector.config import Config
 from detector.core.clock import Clock
 from detector.core.events import Command, Event
 
-FLUSH_S = 0.5
-"""How long a stop waits for events on their way."""
+FLUSH_S = 0.8
+"""How long a stop waits for events on their way; longer than the outbox waits for the disk."""
 
 
 def outbox_path(directory: Path, node: str) -> Path:
@@ -112,6 +113,11 @@ class Outputs:
         self._journal.stop()
         for sink in reversed(self._sinks):
             sink.stop()
+
+    def take_over(self, before: "Outputs") -> None:
+        """Have told what others, which have stopped, could neither deliver nor write down."""
+        for event in before._journal.only_in_memory:  # noqa: SLF001 - of our own kind
+            self._outbox.put(event)
 
     def tell(self, event: Event) -> None:
         """Have an event delivered; returns at once."""

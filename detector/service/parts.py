@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from detector.alerts.homeassistant import DeviceInfo
-from detector.alerts.journal import Left
+from detector.alerts.left import Left
 from detector.alerts.messages import class_scores, delivery_payload
 from detector.alerts.sinks import Delivery
 from detector.audio.open import open_source
@@ -175,9 +175,12 @@ class Parts:
         )
 
     def _end_what_was_left_on(self, left: Left) -> None:
-        """A sound that was on when an earlier run was cut off must not stay so."""
-        unix_s = left.last_sign_of_life_unix_s
-        last = None if unix_s is None else datetime.fromtimestamp(unix_s, UTC)
+        """A sound that was on when an earlier run was cut off must not stay so.
+
+        It ended no later than now, even if the clock was ahead then.
+        """
+        unix_s, now = left.last_sign_of_life_unix_s, self._around.clock.wall()
+        last = None if unix_s is None else datetime.fromtimestamp(min(unix_s, now.timestamp()), UTC)
         self.teller.tell([self._events.interrupted(event, last) for event in left.on])
 
     def _desk(self, config: Config) -> Desk:

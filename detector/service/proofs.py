@@ -108,15 +108,16 @@ class Proofs:
 
     def model(self) -> SelfTestStep:
         """Its scores answer to the tone: through the room, or given to it directly."""
-        if self._heard is not None:
-            best = _best(self._heard.observations, self._labels())
-            through = f"{best.name} {best.score:.2f} through the room" if best else ""
-            if best is not None and best.score >= RECOGNISED:
+        heard = self._heard
+        best = _best(heard.observations, self._labels()) if heard else None
+        if heard is not None and best is not None:
+            through = f"{best.name} {best.score:.2f} through the room"
+            if best.score >= RECOGNISED:
                 return passed(through)
-            if best is not None and self._heard.carried.clearance_db >= CLEAR_DB:
+            if heard.carried.clearance_db >= CLEAR_DB:
                 return failed(f"the tone was clear, but not recognised: {through}")
         step = self._directly()
-        if step.passed and self._heard is not None:
+        if step.passed and best is not None:
             note = "through the room other sounds drowned the tone"
             return passed(f"{step.detail}; {note}")
         return step
@@ -144,7 +145,6 @@ class Proofs:
     def _listen_to(self, output: str) -> tuple[Carried | None, list[Observation]]:
         """Play the tone and hear it; what came of it, and what the model saw meanwhile."""
         heard: list[Block | Gap] = []
-        self._ask(lambda pipeline: _listen(pipeline, heard.append))
         begun: list[float] = []
 
         def playing() -> None:
@@ -152,6 +152,7 @@ class Proofs:
             begun.append(self.clock.monotonic() + LEAD_SECONDS / 2)
 
         try:
+            self._ask(lambda pipeline: _listen(pipeline, heard.append))
             self.play(output, playing=playing, cancelled=self.stopping.is_set)
             self._pause(self.limits.settle_s)
         finally:

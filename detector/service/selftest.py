@@ -59,21 +59,26 @@ class SelfTests:
     def start(self, trigger: str) -> "Future[SelfTestReport]":
         """Begin one; ``trigger`` is ``command``, ``schedule`` or ``button``.
 
-        Raises ControlError where one is running.  What is returned fails with ControlError where
-        it is broken off.
+        Raises ControlError where one is running, or the machine allows no more threads.  What is
+        returned fails with ControlError where it is broken off; it cannot be cancelled.
         """
         if self._thread is not None and self._thread.is_alive():
             raise ControlError("a self-test is running already")
         self._stopping = threading.Event()
         future: Future[SelfTestReport] = Future()
-        self._thread = threading.Thread(
+        future.set_running_or_notify_cancel()  # whoever waits no longer must not spoil it
+        thread = threading.Thread(
             target=self._run,
             args=(trigger, future, self._stopping),
             name="detector-selftest",
             daemon=True,
         )
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise ControlError(f"the self-test cannot begin: {error}") from error
+        self._thread = thread
         _log.info("self-test begins (%s)", trigger)
-        self._thread.start()
         return future
 
     def look(self) -> None:
@@ -83,7 +88,7 @@ class SelfTests:
         try:
             self.start("schedule")
         except ControlError as error:
-            _log.info("%s", error)
+            _log.warning("%s", error)
 
     def finish(self) -> None:
         """Break off one that is running, and wait until it has ended."""

@@ -62,6 +62,8 @@ class StateFile:
                     file.flush()
                     os.fsync(file.fileno())
             temporary.replace(self.path)
+            if durable:
+                _sync(self.path.parent)  # else a power cut may bring the old file back
         except OSError as error:
             self._tell(error.strerror or str(error))
             return False
@@ -84,3 +86,11 @@ class StateFile:
             self.path.replace(aside)
         except OSError as error:
             _log.warning("%s: cannot be set aside: %s", self.path, error.strerror)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

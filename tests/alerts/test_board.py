@@ -143,6 +143,19 @@ def test_a_real_sound_that_begins_within_a_test_alert_outlives_it() -> None:
     assert board.messages_of("baby_cry") == board.messages_for(real)
 
 
+def test_the_end_of_an_earlier_event_leaves_a_sound_that_is_on() -> None:
+    """What an earlier run left may be found long after the start, when the sound is on again."""
+    board = StateBoard(TOPICS, SOUNDS)
+    board.note(onset(number=2))
+    left = offset(number=1, reason="interrupted")
+    board.note(left)
+    assert states(board)["sound/baby_cry/state"] == "ON"
+    assert board.messages_for(left) == board.messages_for(onset(number=2))
+    board.note(offset(number=2))
+    assert states(board)["sound/baby_cry/state"] == "OFF"
+    assert [one.payload for one in board.messages_for(left)][1:] == ["OFF"]
+
+
 def test_a_sound_that_was_on_when_it_went_is_quiet_when_it_comes_back() -> None:
     """And a test alert of it has its beginning and its end."""
     board = StateBoard(TOPICS, SOUNDS)

@@ -1,5 +1,6 @@
 """What was decided, read back."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from detector.alerts.history import Question, read_history
 from detector.alerts.store import DeliveryState, EventStore, Moment, Settled
 from detector.core.errors import DetectorError
 from detector.core.events import Event, EventKind
-from tests.alerts.tools import ONSET, offset, onset
+from tests.alerts.tools import DETECTION, ONSET, offset, onset
 
 NOW = Moment(1_790_000_000.0, 1000.0, "boot")
 
@@ -52,6 +53,16 @@ def test_an_event_is_one_entry_from_its_beginning_to_its_end(path: Path) -> None
     assert (entry["offset"], entry["reason"]) == ("2026-11-20T18:21:27.769Z", "data")
     assert entry["latency_ms"] == 1480.0
     assert not {"phase", "event_type"} & set(entry)
+
+
+def test_the_beginning_comes_first_whatever_the_clock_did_meanwhile(path: Path) -> None:
+    """An end reckons the beginning anew: by a microsecond, or an hour, it may be earlier there."""
+    ended = replace(DETECTION, probability=0.1)
+    earlier = ONSET - timedelta(hours=1)
+    write(path, onset(), offset(onset_utc=earlier, detection=ended))
+    [entry] = read_history(path, Question())
+    assert (entry["probability"], entry["onset"]) == (0.93, "2026-11-20T18:21:19.519Z")
+    assert entry["duration_s"] == 8.25
 
 
 def test_one_that_goes_on_has_no_end(path: Path) -> None:
@@ -101,6 +112,13 @@ def test_where_there_is_no_file_there_is_no_event(path: Path) -> None:
     """That is no failure; and reading makes none."""
     assert ids(path) == []
     assert not path.exists()
+
+
+def test_a_path_may_be_relative(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``state_directory`` may be."""
+    write(path, onset())
+    monkeypatch.chdir(path.parent)
+    assert ids(Path(path.name)) == ["nursery-1"]
 
 
 def test_a_file_that_is_no_database_is_a_clear_failure(path: Path) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from detector.alerts.journal import Journal, Left
+from detector.alerts.journal import Journal
+from detector.alerts.left import Left
 from detector.alerts.store import DeliveryState
 from detector.core.events import Event
 from tests.alerts.tools import PATIENCE_S, offset, onset, until
@@ -196,6 +197,45 @@ def test_damage_in_mid_life_loses_nothing_that_is_still_to_be_told(
     assert reopened(path, clock).waiting() == ["nursery-2 onset", "nursery-3 onset"]
 
 
+def test_a_fresh_database_is_told_what_is_older_first(path: Path, clock: HandClock) -> None:
+    """Also where the damage is found at the end of another failure: its disk was not there."""
+    desk = Desk(path, clock, verify_s=0.05)
+    desk.journal.start()
+    desk.write(onset(number=1))
+    path.with_name("away").symlink_to(path.parent / "missing" / path.name)
+    path.with_name("away").replace(path)
+    until(lambda: desk.journal.error is not None, "the absence to be noticed")
+    desk.journal.record(onset(number=2))
+    path.with_name(path.name + "-wal").unlink(missing_ok=True)  # it would heal the other
+    path.with_name("garbage").write_bytes(b"garbage" * 1000)
+    path.with_name("garbage").replace(path)
+    until(lambda: desk.journal.unwritten == 0, "the fresh database")
+    desk.journal.stop()
+    assert reopened(path, clock).waiting() == ["nursery-1 onset", "nursery-2 onset"]
+
+
+@pytest.mark.parametrize(("away_s", "age_s"), [(36_000.0, 36_010.0), (-60.0, float("inf"))])
+def test_what_is_written_down_anew_is_as_old_as_before(
+    path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch, away_s: float, age_s: float
+) -> None:
+    """Else it would ring a lamp at the next start: it was decided two runs before that."""
+    first = Desk(path, clock)
+    first.journal.start()
+    first.write(onset(decided_monotonic_s=clock.now_s))
+    first.journal.stop()
+    monkeypatch.setattr(clock, "boot_id", "another")
+    clock.wall_offset = timedelta(seconds=away_s)
+    second = Desk(path, clock, verify_s=0.05)
+    second.journal.start()
+    overwrite(path)
+    until(lambda: path.with_name(path.name + ".damaged").exists(), "the damage to be noticed")
+    until(lambda: second.journal.unwritten == 0, "the fresh database")
+    second.journal.stop()
+    clock.now_s += 10.0
+    [event] = reopened(path, clock).left[0].waiting["MQTT"]
+    assert clock.now_s - event.decided_monotonic_s == pytest.approx(age_s, abs=0.01)
+
+
 def test_damage_that_was_not_noticed_is_looked_for_before_the_end(
     desk: Desk, path: Path, clock: HandClock
 ) -> None:
@@ -217,7 +257,7 @@ def test_a_row_that_is_no_event_is_passed_over(
         db.execute("UPDATE events SET body = ? WHERE id = 'nursery-1'", (json.dumps({}),))
         db.commit()
     assert reopened(path, clock).waiting() == ["nursery-2 onset"]
-    assert "a row that is no event" in caplog.text
+    assert "is no event" in caplog.text
 
 
 def test_starting_and_stopping_twice_is_once(desk: Desk) -> None:
@@ -231,12 +271,14 @@ def test_starting_and_stopping_twice_is_once(desk: Desk) -> None:
 def test_a_defect_keeps_no_alert_waiting(
     path: Path, clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is logged as one, and the receipt fails."""
+    """It is logged as one, and the receipt fails; what was left is not handed over twice."""
+    handed: list[Left] = []
 
-    def fail(_left: Left) -> None:
+    def fail(left: Left) -> None:
+        handed.append(left)
         raise ZeroDivisionError
 
-    journal = Journal(path, ["MQTT"], clock, fail, retry_s=0.02)
+    journal = Journal(path, ["MQTT"], clock, fail, retry_s=PATIENCE_S)
     receipt = journal.record(onset())
     thread = threading.Thread(target=journal.start)
     thread.start()
@@ -245,3 +287,5 @@ def test_a_defect_keeps_no_alert_waiting(
     assert "defect" in str(journal.error)
     thread.join(PATIENCE_S)
     journal.stop()
+    assert len(handed) == 1
+    assert rows(path) == [("nursery-1", "onset", "waiting")]

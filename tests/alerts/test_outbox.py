@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from detector.alerts.journal import Left
 from detector.alerts.jsonlines import JsonLinesSink
+from detector.alerts.left import Left
 from detector.alerts.outbox import Outbox
 from detector.alerts.sinks import (
     Delivery,

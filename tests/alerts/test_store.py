@@ -1,5 +1,7 @@
 """The outbox's database: what is in it after every kind of life and death."""
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -103,6 +105,29 @@ def test_the_last_sign_of_life_is_the_last_that_was_written(store: EventStore) -
     assert store.last_sign_of_life_unix_s() == NOW.unix_s
     store.settle([settled(onset())])
     assert store.last_sign_of_life_unix_s() == NOW.unix_s + 1
+
+
+def test_the_last_sign_of_life_is_not_that_of_a_clock_that_was_ahead(store: EventStore) -> None:
+    """Else it would be in the future until then."""
+    store.add([(onset(number=1), Moment(NOW.unix_s + 1e9, 0.0, ""))], SINKS)
+    add(store, onset(number=2))
+    assert store.last_sign_of_life_unix_s() == NOW.unix_s
+
+
+def test_a_file_system_without_locks_costs_no_descriptors(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again and again, for as long as the detector runs."""
+    monkeypatch.setattr("detector.alerts.store.fcntl.flock", _refuse)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        with pytest.raises(OSError, match="No locks available"):
+            EventStore(path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def _refuse(*_: object) -> None:
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
 
 def test_beyond_its_rows_what_nobody_waits_for_goes_first(path: Path) -> None:

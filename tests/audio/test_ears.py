@@ -125,9 +125,23 @@ def test_audio_that_is_lost_here_is_deaf_time() -> None:
     listener.hears(noise(2.0))
     listener.ears.miss(3.0, GapCause.BEHIND)
     listener.ears.miss(0.5, GapCause.OVERFLOW)
+    listener.ears.hear_nothing(listener.now_s, available=False)
     listener.ears.miss(60.0, GapCause.SOURCE_LOST)
     deaf = {cause: seconds for cause, seconds in listener.ears.deaf_seconds.items() if seconds}
     assert deaf == {"behind": 3.0, "overflow": 0.5}
+
+
+def test_a_stall_that_is_over_before_it_is_declared_is_deaf_time() -> None:
+    """No audio for 5 s, then the device is closed and opened anew: 7.5 s, each time."""
+    listener = Listener()
+    for _ in range(3):
+        listener.hears(noise(2.0))
+        for _ in range(30):
+            listener.now_s += 0.25
+            listener.ears.hear_nothing(listener.now_s, available=True)
+        assert listener.ears.state is MicState.OK
+        listener.ears.miss(7.5, GapCause.SOURCE_LOST)
+    assert listener.ears.deaf_seconds["stalled"] == pytest.approx(22.5)
 
 
 def test_audio_that_is_lost_while_it_is_deaf_is_not_counted_twice() -> None:

@@ -189,6 +189,17 @@ def test_deaf_seconds_count_a_missing_device_all_the_time(microphone: Microphone
     assert [microphone.deaf(cause) for cause in others] == [0.0, 0.0, 0.0]
 
 
+def test_a_stall_that_turns_out_to_be_a_loss_is_deaf_from_its_beginning(
+    microphone: Microphone,
+) -> None:
+    """It is opened anew after 5 s, and only then is found to be away."""
+    before = microphone.deaf(MicState.MISSING)
+    assert microphone.gets_nothing(7.0) is MicState.OK
+    microphone.gets_nothing(2.0, available=False)
+    assert microphone.deaf(MicState.MISSING) - before == pytest.approx(9.0)
+    assert microphone.deaf(MicState.STALLED) == 0.0
+
+
 def test_a_faultless_day_has_no_deaf_seconds(microphone: Microphone) -> None:
     """Clipping is not deafness."""
     before = dict(microphone.liveness.deaf_seconds)

@@ -502,6 +502,19 @@ def test_stopping_releases_the_device_and_ends_the_reading(
     assert not any(thread.name == "detector-source" for thread in threading.enumerate())
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_reader_never_waits_for_a_thread_that_is_gone(make: Make) -> None:
+    """It ends the daemon, which begins anew: better than deaf for good."""
+
+    def launch(_config: AudioConfig) -> Ear:
+        raise SystemExit  # what no handler of ours takes
+
+    source = make(launch=launch)
+    source.start()
+    assert isinstance(source.read(5.0), End)
+    assert not source.status.available
+
+
 def test_stopping_before_starting_is_harmless(make: Make) -> None:
     """A service that fails on its way up stops everything."""
     source = make()

@@ -65,6 +65,7 @@ def test_the_commands_are_those_that_the_documentation_names() -> None:
         "demo",
         "doctor",
         "devices",
+        "history",
         "test-alert",
         "selftest",
         "arm",

@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -33,6 +35,19 @@ def home(tmp_path: Path) -> Path:
     store.close()
     (tmp_path / "detector.yaml").write_text("node: nursery\n")
     return tmp_path
+
+
+@pytest.fixture
+def live_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Sets this machine's time zone; afterwards it is again what it was."""
+
+    def move(zone: str) -> None:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    yield move
+    monkeypatch.undo()
+    time.tzset()
 
 
 def history(home: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -130,9 +145,22 @@ def test_what_is_no_time_or_number_is_refused_with_what_would_be(
         ("2026-11-20T18:00+00:00", timedelta(minutes=30)),
     ],
 )
-def test_a_time_as_people_say_it(text: str, ago: timedelta) -> None:
+def test_a_time_as_people_say_it(live_in: Callable[[str], None], text: str, ago: timedelta) -> None:
     """Relative to now, or absolute."""
+    live_in("UTC")
     assert moment(text, NOW) == (NOW - ago).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("text", "midnight"), [("today", "2026-10-24T22:00"), ("yesterday", "2026-10-23T22:00")]
+)
+def test_midnight_is_that_of_the_calendar(
+    live_in: Callable[[str], None], text: str, midnight: str
+) -> None:
+    """Also where the clocks are put back in the small hours: then it was more hours ago."""
+    live_in("CET-1CEST,M3.5.0,M10.5.0/3")
+    evening = datetime(2026, 10, 25, 18, tzinfo=UTC).astimezone()
+    assert moment(text, evening) == datetime.fromisoformat(midnight + "+00:00").timestamp()
 
 
 @pytest.mark.parametrize("text", ["", "soon", "12", "-3h", "2026-13-01", "9999999h"])

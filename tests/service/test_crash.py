@@ -9,10 +9,20 @@ from typing import Any
 
 import pytest
 
+from detector.alerts.messages import timestamp
 from detector.alerts.store import DeliveryState, EventStore, Moment, Settled
 from detector.core.events import EventKind
 from detector.service.outputs import outbox_path
-from tests.alerts.tools import ONSET, Broker, Watcher, offset, onset, running, until
+from tests.alerts.tools import (
+    ONSET,
+    Broker,
+    Watcher,
+    free_port,
+    offset,
+    onset,
+    running,
+    until,
+)
 from tests.service.life import Life
 
 
@@ -58,6 +68,16 @@ def test_a_sound_left_on_is_ended_as_of_the_last_sign_of_life(
     store = EventStore(outbox_path(life.folder / "state", "nursery"))
     assert (store.left_on(), store.waiting("JSON lines")) == ([], [])
     store.close()
+
+
+def test_a_sound_left_on_did_not_end_in_the_future(
+    life: Life, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As a clock would have it that was ahead when the listener lived last."""
+    cut_off(life, "JSON lines", delivered=True, sign_of_life_s=1e9)
+    assert life.run(lambda: None) == 0
+    [ended] = lines(capfd)
+    assert ended["onset"] <= ended["offset"] <= timestamp(max(ONSET, life.clock.wall()))
 
 
 def test_what_it_could_not_tell_any_more_is_told_late(
@@ -129,3 +149,21 @@ def test_the_end_is_that_of_the_event_itself(life: Life) -> None:
     with closing(sqlite3.connect(outbox_path(life.folder / "state", "nursery"))) as db:
         [(body,)] = db.execute("SELECT body FROM events WHERE phase = 'offset'").fetchall()
     assert json.loads(body)["reason"] == "data"
+
+
+def test_a_reload_takes_over_what_is_only_in_memory(
+    life: Life, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The disk takes nothing, the broker is away, and then all parts are new."""
+    outbox_path(life.folder / "state", "nursery").mkdir(parents=True)
+    without = life.config
+    life.tell_broker(free_port())
+
+    def script() -> None:
+        life.control.request("disarm")
+        life.config = without
+        life.reload()
+        until(lambda: life.control.request("status")["health"]["mqtt"]["undelivered"] == 0, "lines")
+
+    assert life.run(script) == 0
+    assert "disarmed" in [event["event_type"] for event in lines(capfd)]

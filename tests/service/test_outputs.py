@@ -2,8 +2,11 @@
 
 import io
 import json
+import sqlite3
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +16,9 @@ from detector.alerts.homeassistant import DeviceInfo
 from detector.alerts.messages import Health
 from detector.config import Config, MqttConfig
 from detector.core.audio import MicState
+from detector.core.clock import Clock
 from detector.core.events import Command, SetArmed
+from detector.service.clock import SystemClock
 from detector.service.outputs import Outputs
 from tests.alerts.tools import Broker, Watcher, free_port, offset, onset, running, until
 from tests.clocks import HandClock
@@ -28,7 +33,7 @@ def outputs(
     commands: list[Command] | None = None,
     *,
     stream: io.StringIO | None = None,
-    clock: HandClock | None = None,
+    clock: Clock | None = None,
 ) -> Outputs:
     """Outputs that are not started."""
     obeyed: list[Command] = [] if commands is None else commands
@@ -58,6 +63,26 @@ def test_without_a_broker_events_are_json_lines_in_order(tmp_path: Path) -> None
     made.stop()
     ids = [json.loads(line)["id"] for line in stream.getvalue().splitlines()]
     assert ids == [f"nursery-{number}" for number in range(20)]
+
+
+def test_the_last_word_is_told_before_a_stop_though_the_disk_does_not_answer(
+    tmp_path: Path,
+) -> None:
+    """Here another program holds the database: else the end of a sound would remain untold."""
+    stream = io.StringIO()
+    made = outputs(tmp_path, configured(), stream=stream, clock=SystemClock())
+    made.start()
+    with closing(sqlite3.connect(made.history, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        made.tell(offset("dog_bark"))
+        made.stop()
+    until(lambda: not journals(), "the journal, which goes on as soon as it can")
+    assert json.loads(stream.getvalue())["event_type"] == "dog_bark_ended"
+
+
+def journals() -> list[threading.Thread]:
+    """Those that run."""
+    return [thread for thread in threading.enumerate() if thread.name == "detector-journal"]
 
 
 def test_lines_go_to_the_standard_output_of_the_moment(

@@ -1,6 +1,7 @@
 """What was set at run time, on disk: kept whole, or set aside; never a reason not to start."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -149,6 +150,21 @@ def test_what_could_not_be_written_is_written_by_a_later_save(tmp_path: Path) ->
     overrides.path.with_suffix(".new").rmdir()
     assert overrides.save()
     assert loaded(tmp_path).thresholds["dog_bark"].value == 0.9
+
+
+def test_what_was_set_outlives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is on the disk before it takes its name, and its name before it counts as saved."""
+    synced: list[str] = []
+
+    def sync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.append(f"{path.name}, named: {(tmp_path / FILE_NAME).exists()}")
+
+    monkeypatch.setattr(os, "fsync", sync)
+    overrides = Overrides(tmp_path, "nursery")
+    overrides.set_armed(armed=False)
+    assert overrides.save()
+    assert synced == ["overrides-nursery.new, named: False", f"{tmp_path.name}, named: True"]
 
 
 def test_nothing_is_written_where_nothing_was_set(tmp_path: Path) -> None:

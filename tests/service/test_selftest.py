@@ -17,7 +17,7 @@ from detector.core.events import Event, EventKind, Urgency
 from detector.core.level import rms_dbfs
 from detector.core.recognition import SCORES, Observation
 from detector.service.build import build_pipeline
-from detector.service.pipeline import EventMaker
+from detector.service.pipeline import EventMaker, Pipeline
 from detector.service.proofs import Limits
 from detector.service.selftest import SelfTests
 from tests.audio.tools import noise
@@ -269,6 +269,14 @@ def test_a_model_without_such_classes_need_only_answer(bench: Bench) -> None:
     assert report.steps["model"].detail == "it answered; it has no class for the tone"
 
 
+def test_without_such_classes_nothing_is_said_of_what_came_through_the_room(bench: Bench) -> None:
+    """Nothing drowned what it could not have known."""
+    bench.hear(room(0))
+    report = Laboratory(bench, labels=LABELS).result("speaker")
+    assert verdicts(report) == [True, True, True]
+    assert report.steps["model"].detail == "it answered; it has no class for the tone"
+
+
 def test_a_microphone_that_is_away_fails(laboratory: Laboratory) -> None:
     """Whether a loudspeaker is set or not."""
     laboratory.bench.source.away("unplugged")
@@ -367,6 +375,59 @@ def test_a_worker_that_does_not_answer_fails_in_bounded_time(make_bench: MakeBen
     report = self_tests.start("command").result(PATIENCE_S)
     release.set()
     assert report.steps["model"].detail == "the worker does not answer: nothing is being heard"
+
+
+def test_broken_off_before_the_worker_answers_nobody_hears_along(make_bench: MakeBench) -> None:
+    """The request still waits in the worker's queue: all that is heard would be kept for ever."""
+    bench = make_bench()
+    laboratory = Laboratory(bench)
+    asked, release = threading.Event(), threading.Event()
+
+    def be_busy(_pipeline: Pipeline) -> None:
+        asked.set()
+        release.wait(PATIENCE_S)
+
+    bench.worker.submit(be_busy)
+    bench.source.give(None)
+    assert asked.wait(PATIENCE_S)
+    self_tests = laboratory.self_tests("speaker")
+    future = self_tests.start("command")
+    self_tests.finish()
+    release.set()
+    with pytest.raises(ControlError, match="was broken off"):
+        future.result(PATIENCE_S)
+    assert bench.ask(lambda pipeline: pipeline.listener) is None
+
+
+def test_one_who_waits_no_longer_does_not_spoil_it(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client's patience ends after 16 s; the result is told all the same."""
+    failures: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    self_tests = laboratory.self_tests()
+    future = self_tests.start("command")
+    assert not future.cancel()
+    assert laboratory.wait(future).passed
+    self_tests.finish()
+    assert failures == []
+
+
+def test_a_machine_without_room_for_a_thread_refuses_it(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an answer: the daemon goes on, and tries the next time."""
+
+    def start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    self_tests = laboratory.self_tests()
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", start)
+        with pytest.raises(ControlError, match="can't start new thread"):
+            self_tests.start("button")
+    assert laboratory.wait(self_tests.start("button")).passed
+    self_tests.finish()
 
 
 def test_it_runs_by_itself_at_its_time_of_day(laboratory: Laboratory) -> None:
