@@ -91,7 +91,7 @@ def _entries(rows: Iterable[tuple[str, str, str | None, str | None]]) -> list[Pa
         if sink is not None and state is not None:
             delivery = entries[event_id]["delivery"]
             delivery[sink] = _worse(delivery.get(sink), state)
-    return sorted(entries.values(), key=lambda entry: str(entry["onset"]))
+    return sorted(entries.values(), key=lambda entry: str(entry.get("onset")))
 
 
 def _add(entries: dict[str, Payload], event_id: str, body: Mapping[str, Any]) -> None:

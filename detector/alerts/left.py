@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from detector.alerts.store import EventStore, Moment, StoredEvent
-from detector.alerts.stored import event_of
+from detector.alerts.stored import body_of, event_of
 from detector.core.clock import Clock
 from detector.core.events import Event
 
@@ -45,7 +45,9 @@ def _restored(stored: Sequence[StoredEvent], clock: Clock) -> list[Event]:
     events = []
     for one in stored:
         try:
-            events.append(event_of(json.loads(one.body), _monotonic_s(one.decided, clock)))
+            event = event_of(json.loads(one.body), _monotonic_s(one.decided, clock))
+            body_of(event)  # what could not be told is no event
+            events.append(event)
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             _log.error("a row of the outbox that is no event is passed over: %r", error)
     return events
@@ -54,7 +56,7 @@ def _restored(stored: Sequence[StoredEvent], clock: Clock) -> list[Event]:
 def _monotonic_s(moment: Moment, clock: Clock) -> float:
     """When it was, on this boot's clock; long ago where nobody can tell."""
     if moment.boot_id and moment.boot_id == clock.boot_id:
-        return moment.monotonic_s
+        return float(moment.monotonic_s)  # a damaged row may hold anything
     age_s = clock.wall().timestamp() - moment.unix_s
     known = clock.synchronised() is not False and age_s >= 0.0
     return clock.monotonic() - age_s if known else float("-inf")

@@ -232,7 +232,7 @@ class EventStore:
         )
         if inserted.rowcount:
             self._db.executemany(
-                "INSERT INTO deliveries (seq, sink, state) VALUES (?, ?, ?)",
+                "INSERT OR REPLACE INTO deliveries (seq, sink, state) VALUES (?, ?, ?)",
                 [(inserted.lastrowid, sink, DeliveryState.WAITING) for sink in sinks],
             )
 

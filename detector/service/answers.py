@@ -85,9 +85,8 @@ class Answers:
 
     def _recent(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The best classes of the last seconds, oldest first."""
-        seconds = request.get("seconds", 30.0)
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-            raise ControlError(f"seconds: {seconds!r}: must be a number")
+        wanted = _number(request, "seconds")
+        seconds = 30.0 if wanted is None else wanted
         worker, labels = self._parts().worker, self._parts().monitor.model.spec.labels
         observations = self._wait(worker.submit(lambda pipeline: list(pipeline.recent)))
         newest_s = observations[-1].end_s if observations else 0.0

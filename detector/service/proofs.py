@@ -221,7 +221,7 @@ def _best(observations: Sequence[Observation], labels: Sequence[str]) -> ClassSc
     if not columns or not observations:
         return None
     names = [labels[column] for column in columns]
-    loudest = np.max([one.outputs[SCORES][columns] for one in observations], axis=0)
+    loudest = np.stack([one.outputs[SCORES][columns] for one in observations]).max(axis=0)
     return best_classes(loudest, names, 1)[0]
 
 
