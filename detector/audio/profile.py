@@ -143,8 +143,9 @@ class Profile:
         """The level in dBFS below which so much of what was learnt lies, shape (7,)."""
         reached = np.cumsum(self._usual, axis=1)
         wanted = percent / 100.0 * reached[:, -1:]
-        bins = np.argmax(reached >= wanted, axis=1).astype(np.float64)
-        return bins + FLOOR_DBFS
+        bins: Floors = np.argmax(reached >= wanted, axis=1).astype(np.float64)
+        bins += FLOOR_DBFS
+        return bins
 
     def _find_warning(self) -> None:
         ways = {one.how if one else None for one in self._lately}
