@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 HEALTH_EVERY_S = 60.0
 LEVEL_EVERY_S = 5.0
-OPENING_S = 10.0
+OPENING_S = 8.0
 """A microphone that is not heard for this long after the start is told as missing."""
 FRESH_S = 5.0
 """Audio disposed of must be no older than this for the watchdog to be fed."""

@@ -86,10 +86,10 @@ def test_a_microphone_that_opens_at_once_is_online_and_no_news(watch: Watch) -> 
     assert watch.told == []
 
 
-def test_a_microphone_may_take_ten_seconds_to_open(watch: Watch) -> None:
+def test_a_microphone_may_take_eight_seconds_to_open(watch: Watch) -> None:
     """Only then is it called missing."""
     watch.bench.source.away("no such device")
-    for _ in range(10):
+    for _ in range(8):
         watch.look(after_s=0.98)
     assert watch.outputs.microphone == []
     assert watch.told == []
