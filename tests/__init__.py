@@ -1,0 +1,1 @@
+"""The tests. A package, since some libraries install one of the same name."""
