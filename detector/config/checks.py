@@ -31,6 +31,7 @@ def _check_sound(document: Document, key: str, sound: SoundConfig) -> None:
             values = [number_text(getattr(sound, name)) + unit for name in (low, high)]
             _note_crossed(document, key, (low, high), values)
     for number, evidence in enumerate(sound.evidence):
+        _check_kind(document, f"{key}.evidence[{number}]", evidence)
         _check_calibration(document, f"{key}.evidence[{number}]", evidence)
         _check_doubles(document, f"{key}.evidence[{number}].classes", evidence)
 
@@ -46,6 +47,15 @@ def _note_crossed(
         document.problem_at(low, f"{values[0]} is above {names[1]} ({values[1]})")
     else:
         document.problem_at(high, f"{values[1]} is below {names[0]} ({values[0]}): set that too")
+
+
+def _check_kind(document: Document, key: str, evidence: EvidenceConfig) -> None:
+    """What a kind of evidence cannot do without."""
+    name, right = ("classes", "a list of texts")
+    if evidence.kind == "cadence":
+        name, right = ("cadence", "t3 or t4")
+    if not getattr(evidence, name) and not _any_wrong(document, f"{key}.{name}"):
+        document.problem_at(f"{key}.{name}", f"is missing: {right}")
 
 
 def _check_calibration(document: Document, key: str, evidence: EvidenceConfig) -> None:

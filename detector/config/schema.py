@@ -161,8 +161,24 @@ class CalibrationConfig:
 class EvidenceConfig:
     """One road from audio to a sound's probability; of several, the largest counts."""
 
-    kind: Literal["family"] = setting("A family of model classes.", default="family")
-    classes: tuple[str, ...] = setting("Names of model classes; see `detector model labels`.")
+    kind: Literal["family", "head", "cadence"] = setting(
+        "`family`: a family of model classes. `head`: a small classifier on what the model makes "
+        "of the sound; where it does not fit the model, the family stands in for it. `cadence`: "
+        "the beeps of an alarm, told by their times.",
+        default="family",
+    )
+    classes: tuple[str, ...] = setting(
+        "For `family` and `head`: names of model classes; see `detector model labels`.",
+        default=(),
+    )
+    head: Path | None = setting(
+        "For `head`: its file. Default: the one that is shipped for the sound.", default=None
+    )
+    cadence: Literal["t3", "t4"] | None = setting(
+        "For `cadence`: `t3`, three beeps and a pause (smoke, ISO 8201), or `t4`, four short beeps "
+        "and a longer pause (carbon monoxide).",
+        default=None,
+    )
     pooling: Pooling = setting(
         "How the scores of the classes become one: the largest, their mean, or the chance that "
         "at least one is right if they were independent.",
@@ -206,6 +222,14 @@ class SoundConfig:
         unit="s",
         minimum=0.1,
         maximum=120.0,
+    )
+    possible_seconds: float | None = setting(
+        "Seconds of such audio after which it is told as possible, before it is confirmed: an "
+        "event `<sound>_possible`, and no state. Default: never.",
+        default=None,
+        unit="s",
+        minimum=0.0,
+        maximum=60.0,
     )
     hold_seconds: float = setting(
         "Seconds without evidence before it ends.",

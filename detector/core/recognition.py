@@ -11,6 +11,10 @@ from detector.core.audio import SAMPLE_RATE_HZ, Block, Gap
 
 SCORES = "scores"
 """Name of the output that holds one raw score per class, shape (classes,)."""
+LOGITS = "logits"
+"""Name of the output that holds what the scores are the sigmoid of, shape (classes,)."""
+EMBEDDING = "embedding"
+"""Name of the output that holds what the model made of the sound before it named it, shape (n,)."""
 LEVEL = "level_dbfs"
 """Name of the output that holds the window's RMS level, shape ()."""
 
@@ -46,6 +50,11 @@ class Observation:
     end_s: float
     """One past its last sample."""
     outputs: Mapping[str, Array]
+
+
+Heard = Sequence[Sequence[Observation]]
+"""The latest observations of each recogniser, oldest first; the first recogniser has at least one,
+and none of the others has any that ends later."""
 
 
 class Recogniser(Protocol):

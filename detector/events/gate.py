@@ -28,6 +28,8 @@ class GateSettings:
     """Time after the offset in which no new onset is raised."""
     max_duration_s: float
     """The sound ends after this time even if it goes on."""
+    possible_s: float | None = None
+    """Audio that evident windows must cover before it is told as possible; None: never."""
     reaction_s: float = 0.0
     """How much of a sound a window must hold before its probability reaches the threshold: a
     property of the model, used to correct onset and offset."""
@@ -44,7 +46,7 @@ class GateState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A sound began or ended."""
+    """A sound may have begun, began, or ended."""
 
     phase: Phase
     time_s: float
@@ -86,6 +88,7 @@ class Gate:
         self._settings = settings
         self._evidence: deque[_Window] = deque()
         self._evidence_peak = 0.0
+        self._possible_told = False
         self._sounding: _Sounding | None = None
         self._previous_end_s: float | None = None
         self._quiet_until_s = float("-inf")
@@ -134,7 +137,7 @@ class Gate:
         if self._sounding is not None:
             return self._go_on(self._sounding, probability, window)
         self._gather(probability, window)
-        return self._begin_if_confirmed()
+        return self._begin_if_confirmed() or self._tell_if_possible()
 
     def lapse(self, now_s: float) -> Transition | None:
         """Time went by, up to ``now_s``, in which no window was seen (a gap)."""
@@ -147,6 +150,7 @@ class Gate:
         """End the sound, if it is on, for a reason outside the data; forget all evidence."""
         transition = None if self._sounding is None else self._end(self._sounding, reason)
         self._evidence.clear()
+        self._possible_told = False
         self._quiet_until_s = float("-inf")
         return transition
 
@@ -173,6 +177,7 @@ class Gate:
             self._evidence.popleft()
         if not self._evidence:
             self._evidence_peak = 0.0
+            self._possible_told = False
 
     def _begin_if_confirmed(self) -> Transition | None:
         if not self._evidence or self.state is GateState.REFRACTORY:
@@ -182,7 +187,19 @@ class Gate:
         onset_s = self._evidence[0].onset_s
         self._sounding = _Sounding(onset_s, self._evidence_peak, self._evidence[-1])
         self._evidence.clear()
+        self._possible_told = False
         return Transition(Phase.ONSET, onset_s, onset_s, self._sounding.peak)
+
+    def _tell_if_possible(self) -> Transition | None:
+        """Once for all evidence that hangs together."""
+        enough_s = self._settings.possible_s
+        if enough_s is None or self._possible_told or self.state is not GateState.CONFIRMING:
+            return None
+        if self.evidence_s() + _GRAIN_S < enough_s:
+            return None
+        self._possible_told = True
+        onset_s = self._evidence[0].onset_s
+        return Transition(Phase.POSSIBLE, onset_s, onset_s, self._evidence_peak)
 
     def _go_on(self, sounding: _Sounding, probability: float, window: _Window) -> Transition | None:
         sounding.peak = max(sounding.peak, probability)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core.events import ClassScore
-from detector.core.recognition import SCORES, Array, Observation
+from detector.core.recognition import SCORES, Array, Heard
 from detector.events.calibration import Calibration
 
 POOLINGS: Mapping[str, Callable[[Array], float]] = {
@@ -24,14 +24,14 @@ POOLINGS: Mapping[str, Callable[[Array], float]] = {
 
 
 class Scorer(Protocol):
-    """Turns one recogniser's observations, oldest first, into the probability of one sound now."""
+    """Turns what the recognisers made of the latest audio into the probability of one sound now."""
 
     @property
     def calibrated(self) -> bool:
         """Whether the result may be called a probability."""
 
-    def __call__(self, observations: Sequence[Observation]) -> float:
-        """The probability, 0 … 1, at the newest of ``observations`` (never empty)."""
+    def __call__(self, heard: Heard) -> float:
+        """The probability, 0 … 1, at the first recogniser's newest observation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ class Family:
         """Whether the calibration rests on evidence."""
         return self.calibration.calibrated
 
-    def __call__(self, observations: Sequence[Observation]) -> float:
+    def __call__(self, heard: Heard) -> float:
         """The newest window's pooled score, calibrated."""
-        scores = observations[-1].outputs[SCORES]
+        scores = heard[0][-1].outputs[SCORES]
         return self.calibration(self.pool(scores[self.columns]))
 
 
@@ -65,9 +65,9 @@ class Strongest:
         """Calibrated only if every road is: their probabilities are compared."""
         return all(scorer.calibrated for scorer in self.scorers)
 
-    def __call__(self, observations: Sequence[Observation]) -> float:
+    def __call__(self, heard: Heard) -> float:
         """The largest of the scorers' probabilities."""
-        return max(scorer(observations) for scorer in self.scorers)
+        return max(scorer(heard) for scorer in self.scorers)
 
 
 def best_classes(scores: Array, labels: Sequence[str], count: int) -> tuple[ClassScore, ...]:

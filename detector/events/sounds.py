@@ -1,11 +1,10 @@
 """One sound's whole way from observations to transitions. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from detector.core.events import OffsetReason
-from detector.core.recognition import Observation
-from detector.events.gate import Gate, GateState, Transition
+from detector.core.recognition import Heard
+from detector.events.gate import Gate, GateSettings, GateState, Transition
 from detector.events.scorers import Scorer
 
 
@@ -41,6 +40,16 @@ class SoundDetector:
         return self._probability
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing speaks for it now."""
+        return self._gate.state in (GateState.IDLE, GateState.REFRACTORY)
+
+    @property
+    def settings(self) -> GateSettings:
+        """What its gate goes by at present."""
+        return self._gate.settings
+
+    @property
     def threshold(self) -> float:
         """Threshold in force."""
         return self._gate.settings.threshold
@@ -49,15 +58,15 @@ class SoundDetector:
         """Use other thresholds from the next window on."""
         self._gate.set_threshold(threshold, release_threshold)
 
-    def step(self, observations: Sequence[Observation]) -> Transition | None:
-        """Take the newest of ``observations`` (oldest first, never empty)."""
-        newest = observations[-1]
-        self._probability = self._scorer(observations)
+    def step(self, heard: Heard) -> Transition | None:
+        """Take the first recogniser's newest observation."""
+        newest = heard[0][-1]
+        self._probability = self._scorer(heard)
         return self._gate.step(self._probability, newest.start_s, newest.end_s)
 
-    def observe(self, observations: Sequence[Observation]) -> None:
+    def observe(self, heard: Heard) -> None:
         """Follow the probability while disarmed: the gate stays as it is."""
-        self._probability = self._scorer(observations)
+        self._probability = self._scorer(heard)
 
     def lapse(self, now_s: float) -> Transition | None:
         """Time went by, up to ``now_s``, of which nothing was heard."""

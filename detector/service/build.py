@@ -67,6 +67,7 @@ def build_detector(name: str, sound: SoundConfig, spec: RecogniserSpec) -> Sound
         hold_s=sound.hold_seconds,
         refractory_s=sound.refractory_seconds,
         max_duration_s=sound.max_duration_seconds,
+        possible_s=sound.possible_seconds,
         reaction_s=REACTION_S,
     )
     return SoundDetector(name, scorer=scorer, gate=Gate(settings))

@@ -144,19 +144,18 @@ class EventMaker:
 
 @dataclass(frozen=True, slots=True)
 class ListenedSound:
-    """A sound, and the recogniser that it listens to."""
+    """A sound, and how much it matters."""
 
     detector: SoundDetector
     urgency: Urgency
-    recogniser: int = 0
-    """Its place among the pipeline's recognisers."""
 
 
 class Pipeline:
     """Recognisers, and the sounds that listen to them. Not thread-safe: one owner.
 
-    The first recogniser is the one that people watch: snapshots and ``recent`` are its.  A
-    snapshot costs a thirtieth of a window, so none is made while nobody watches.
+    The first recogniser is the one that sounds are decided by, window after window, and that people
+    watch: snapshots and ``recent`` are its.  The others are heard beside it.  A snapshot costs a
+    thirtieth of a window, so none is made while nobody watches.
     """
 
     def __init__(
@@ -175,6 +174,8 @@ class Pipeline:
         self._is_watched = is_watched
         self._armed = True
         self._open: dict[str, str] = {}
+        self._possible: dict[str, str] = {}
+        """Ids under which sounds were told as possible, until they begin or come to nothing."""
         self._peaks: dict[str, _PeakWindow] = {}
         self._recent: tuple[deque[Observation], ...] = tuple(deque() for _ in recognisers)
         self._captured = (0, 0.0)
@@ -211,9 +212,13 @@ class Pipeline:
             self._captured = (item.end_sample, item.captured_monotonic_s)
         else:
             events += self._lapse(item)
-        for place, recogniser in enumerate(self._recognisers):
-            for observation in recogniser.feed(item):
-                events += self._decide(place, observation)
+        # The first comes last: what it decides must be able to rest on all of them.
+        for place in reversed(range(len(self._recognisers))):
+            for observation in self._recognisers[place].feed(item):
+                self.windows += 1
+                self._remember(place, observation)
+                if place == 0:
+                    events += self._decide(observation)
         return events
 
     def set_armed(self, *, armed: bool) -> list[Event]:
@@ -231,34 +236,31 @@ class Pipeline:
         lapsed = ((sound, detector.lapse(now_s)) for sound, detector in self.detectors.items())
         return [self._event(sound, change) for sound, change in lapsed if change is not None]
 
-    def _decide(self, place: int, observation: Observation) -> list[Event]:
-        self.windows += 1
-        self._remember(place, observation)
-        classes = self._best_classes(place, observation)
+    def _decide(self, observation: Observation) -> list[Event]:
+        classes = self._best_classes(observation)
         level_dbfs = float(observation.outputs.get(LEVEL, FLOOR_DBFS))
         events = []
-        for sound, heard in self._sounds.items():
-            if heard.recogniser != place:
-                continue
-            transition = self._step(heard.detector, place)
-            probability = heard.detector.probability
-            self._follow_peak(sound, _PeakWindow(probability, classes[:3], level_dbfs))
+        for sound, detector in self.detectors.items():
+            transition = self._step(detector)
+            self._follow_peak(sound, _PeakWindow(detector.probability, classes[:3], level_dbfs))
             if transition is not None:
                 events.append(self._event(sound, transition))
-        if self._on_snapshot is not None and place == 0 and self._is_watched():
+            elif detector.is_idle:
+                self._possible.pop(sound, None)
+        if self._on_snapshot is not None and self._is_watched():
             self._on_snapshot(self._snapshot(observation, classes, level_dbfs))
         return events
 
-    def _step(self, detector: SoundDetector, place: int) -> Transition | None:
+    def _step(self, detector: SoundDetector) -> Transition | None:
         if self._armed:
-            return detector.step(self._recent[place])
-        detector.observe(self._recent[place])
+            return detector.step(self._recent)
+        detector.observe(self._recent)
         return None
 
-    def _best_classes(self, place: int, observation: Observation) -> tuple[ClassScore, ...]:
+    def _best_classes(self, observation: Observation) -> tuple[ClassScore, ...]:
         """The five best, of a recogniser that has classes."""
         scores = observation.outputs.get(SCORES)
-        labels = self._recognisers[place].spec.labels
+        labels = self._recognisers[0].spec.labels
         return () if scores is None else best_classes(scores, labels, 5)
 
     def _remember(self, place: int, observation: Observation) -> None:
@@ -274,11 +276,7 @@ class Pipeline:
             self._peaks[sound] = evidence
 
     def _event(self, sound: str, transition: Transition) -> Event:
-        if transition.phase is Phase.ONSET:
-            self._open[sound] = self._events.new_id()
-        event_id = self._open[sound]
-        if transition.phase is Phase.OFFSET:
-            del self._open[sound]
+        event_id = self._id_of(sound, transition.phase)
         return self._events.sound(
             sound,
             transition,
@@ -287,6 +285,15 @@ class Pipeline:
             detection=self._detection(sound, transition),
             monotonic_of=self._monotonic_of,
         )
+
+    def _id_of(self, sound: str, phase: Phase) -> str:
+        """The same from possible to the end."""
+        if phase is Phase.POSSIBLE:
+            return self._possible.setdefault(sound, self._events.new_id())
+        if phase is Phase.ONSET:
+            self._open[sound] = self._possible.pop(sound, "") or self._events.new_id()
+            return self._open[sound]
+        return self._open.pop(sound)
 
     def _detection(self, sound: str, transition: Transition) -> Detection:
         detector = self._sounds[sound].detector

@@ -120,7 +120,7 @@ def test_the_json_schema_is_one_and_takes_the_shipped_file() -> None:
         "[]", "nam: x", "node: my room", "audio: {source: radio}", "audio: {channel: 0}",
         "audio: {block_seconds: 2}", "mqtt: {port: 70000}", "mqtt: {base_topic: a/}", "sounds: {}",
         "sounds: []", "sounds: [nope]", "sounds: {Nope: {}}", "sounds: {own: {}}",
-        "sounds: {own: {evidence: []}}", "sounds: {own: {evidence: [{pooling: max}]}}",
+        "sounds: {own: {evidence: []}}", "sounds: {own: {evidence: [{classes: []}]}}",
         "sounds: {siren: {urgency: huge}}", "sounds: {siren: {threshold: 0}}",
         "model: {threads: 1.5}", "mqtt: {tls: {enabled: maybe}}",
     ],

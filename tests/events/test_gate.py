@@ -193,3 +193,25 @@ def test_another_threshold_counts_from_the_next_window() -> None:
     assert play(gate, [0.6] * 3) == []
     gate.set_threshold(0.55, 0.3)
     assert [t.phase for t in play(gate, [0.6], start_s=1.44)] == [Phase.ONSET]
+
+
+def test_a_sound_may_be_told_as_possible_before_it_is_confirmed() -> None:
+    """Once for evidence that hangs together; never after the onset."""
+    gate = Gate(settings(confirm_s=4.0, confirm_within_s=10.0, possible_s=1.4))
+    phases = [
+        None if found is None else (number, found.phase)
+        for number in range(10)
+        for found in [gate.step(0.9, number * 0.48, number * 0.48 + WINDOW_S)]
+    ]
+    assert [phase for phase in phases if phase] == [(1, Phase.POSSIBLE), (7, Phase.ONSET)]
+
+
+def test_what_comes_to_nothing_may_be_possible_again() -> None:
+    """Once the old evidence is out of sight."""
+    gate = Gate(settings(confirm_s=4.0, confirm_within_s=5.0, possible_s=0.9))
+    told = []
+    for number in range(40):
+        probability = 0.9 if number in (0, 2, 30) else 0.1
+        found = gate.step(probability, number * 0.48, number * 0.48 + WINDOW_S)
+        told += [number] if found else []
+    assert told == [0, 30]

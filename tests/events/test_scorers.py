@@ -31,13 +31,13 @@ def columns(*indices: int) -> NDArray[np.intp]:
 def test_pooling_takes_the_family_only(pooling: str, expected: float) -> None:
     """The class beside the family has no say."""
     family = Family(columns(0, 2), POOLINGS[pooling], Identity())
-    assert family([observation(0.5, 0.99, 0.3)]) == pytest.approx(expected)
+    assert family([[observation(0.5, 0.99, 0.3)]]) == pytest.approx(expected)
 
 
 def test_the_newest_window_counts() -> None:
     """A family looks at one window."""
     family = Family(columns(0), POOLINGS["max"], Identity())
-    assert family([observation(0.9), observation(0.1)]) == pytest.approx(0.1)
+    assert family([[observation(0.9), observation(0.1)]]) == pytest.approx(0.1)
 
 
 def test_identity_says_that_it_is_no_calibration() -> None:
@@ -67,7 +67,7 @@ def test_of_several_roads_the_strongest_counts_and_one_uncalibrated_taints_all()
     weak = Family(columns(0), POOLINGS["max"], Platt(1.0, 0.0))
     strong = Family(columns(1), POOLINGS["max"], Identity())
     fusion = Strongest((weak, strong))
-    assert fusion([observation(0.2, 0.7)]) == pytest.approx(0.7)
+    assert fusion([[observation(0.2, 0.7)]]) == pytest.approx(0.7)
     assert not fusion.calibrated
 
 
@@ -92,9 +92,9 @@ def test_a_reading_tells_why() -> None:
     )
     family = Family(columns(0), POOLINGS["max"], Identity())
     sound = SoundDetector("baby_cry", scorer=family, gate=gate)
-    sound.step([observation(0.41)])
+    sound.step([[observation(0.41)]])
     assert sound.reading().why == "0.41 < 0.50"
-    sound.step([observation(0.6, end_s=1.455)])
+    sound.step([[observation(0.6, end_s=1.455)]])
     assert sound.reading().why == "0.60 ≥ 0.50, 1.0 s of 1.4 s heard"
-    sound.step([observation(0.6, end_s=1.935)])
+    sound.step([[observation(0.6, end_s=1.935)]])
     assert sound.reading().why == "on for 0.7 s; 0.60 ≥ release 0.30"

@@ -9,6 +9,9 @@ from detector.config.loader import parse_config
 from detector.core.audio import Gap, GapCause
 from detector.core.errors import ConfigError
 from detector.core.events import Event, EventKind, OffsetReason, Phase, Urgency
+from detector.core.recognition import SCORES, Heard
+from detector.events.gate import Gate
+from detector.events.sounds import SoundDetector
 from detector.service.build import build_pipeline, build_sounds
 from detector.service.pipeline import EventMaker, Pipeline, Snapshot
 from tests.clocks import START, HandClock
@@ -195,32 +198,47 @@ def test_a_fitting_calibration_makes_probabilities() -> None:
     assert onset.detection.probability == pytest.approx(0.76, abs=0.01)
 
 
-def test_each_recogniser_has_the_sounds_that_listen_to_it() -> None:
-    """Two recognisers side by side: each sound follows its own, and people watch the first."""
+class Beside:
+    """Goes by what the second recogniser made of the same audio."""
+
+    calibrated = False
+
+    def __call__(self, heard: Heard) -> float:
+        """The score of its second class."""
+        first, second = heard[0][-1], heard[1][-1]
+        assert first.end_s == second.end_s
+        return float(second.outputs[SCORES][1])
+
+
+def test_a_sound_may_rest_on_a_second_recogniser_beside_the_first() -> None:
+    """Which decides when, and which people watch."""
     clock, seen = HandClock(), list[Snapshot]()
-    config = parse_config(YAML, "test.yaml")
-    first, second_one = ToldRecogniser(LABELS), ToldRecogniser(("Silence", "Kettle"))
-    (bark,) = build_sounds(config, first.spec)
-    kettle = replace(
-        build_sounds(parse_config(YAML.replace("[Bark, Dog]", "[Kettle]"), "k"), second_one.spec)[
-            0
-        ],
-        recogniser=1,
-    )
-    kettle.detector.sound = "kettle"
+    first, beside = ToldRecogniser(LABELS), ToldRecogniser(("Silence", "Kettle"))
+    (bark,) = build_sounds(parse_config(YAML, "test.yaml"), first.spec)
+    gate = Gate(replace(bark.detector.settings, possible_s=None))
     line = Pipeline(
-        recognisers=[first, second_one],
-        sounds=[bark, kettle],
+        recognisers=[first, beside],
+        sounds=[replace(bark, detector=SoundDetector("kettle", scorer=Beside(), gate=gate))],
         events=EventMaker(node="nursery", clock=clock),
         on_snapshot=seen.append,
     )
-    # Column 1 is Bark to the first and Kettle to the second.
-    events = feed(line, clock, 0.9)
-    assert {event.sound for event in events} == {"dog_bark", "kettle"}
+    (event,) = feed(line, clock, 0.9)
+    assert event.sound == "kettle"
     assert len(seen) == len(line.recent) == 1
     assert line.windows == 2
     assert [one.name for one in seen[0].classes] == ["Bark", "Rain", "Dog", "Baby cry, infant cry"]
-    assert len(first.fed) == len(second_one.fed) == 1
+    assert len(first.fed) == len(beside.fed) == 1
+
+
+def test_possible_and_onset_have_one_id_and_what_came_to_nothing_another() -> None:
+    """So that whoever was warned knows what came of it."""
+    clock = HandClock()
+    yaml = YAML.replace("confirm_seconds: 0\n", "confirm_seconds: 1.5\n    possible_seconds: 1\n")
+    line = pipeline(clock, yaml=yaml)
+    events = [*feed(line, clock, 0.9), *feed(line, clock, *[0.0] * 5, start=1)]
+    events += feed(line, clock, 0.9, 0.9, start=6)
+    assert [event.phase for event in events] == [Phase.POSSIBLE, Phase.POSSIBLE, Phase.ONSET]
+    assert events[1].id == events[2].id != events[0].id
 
 
 def test_no_snapshot_is_made_while_nobody_watches() -> None:
