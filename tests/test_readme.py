@@ -72,7 +72,7 @@ def test_every_field_of_the_other_messages_is_named() -> None:
 def test_every_word_of_the_vocabulary_is_named() -> None:
     """Event types, phases, reasons, urgencies, microphone states, sounds."""
     words = [
-        *(kind for kind in event_types([]) if kind),
+        *(kind for kind in event_types({}) if kind),
         *(str(word) for kind in (Phase, OffsetReason, Urgency, MicState) for word in kind),
         *shipped_sounds(),
     ]

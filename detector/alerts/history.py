@@ -11,6 +11,7 @@ from typing import Any
 from detector.alerts.messages import Payload
 from detector.alerts.store import DeliveryState, lenient_text
 from detector.core.errors import DetectorError
+from detector.core.events import Phase
 
 MOST = 5000
 """Entries that one question may bring."""
@@ -43,7 +44,8 @@ class Question:
 def read_history(path: Path, question: Question) -> list[Payload]:
     """The events, oldest first; none where there is no such file.
 
-    An entry has the fields of the event, and ``delivery``: by sink, how it stands with the one of
+    An entry has the fields of the event, ``confirmed``, which is false of a sound that was possible
+    and no more, and ``delivery``: by sink, how it stands with the one of
     its messages that fared worst.
 
     Raises DetectorError where the file cannot be read.
@@ -95,13 +97,17 @@ def _entries(rows: Iterable[tuple[str, str, str | None, str | None]]) -> list[Pa
 
 
 def _add(entries: dict[str, Payload], event_id: str, body: Mapping[str, Any]) -> None:
-    ending = {name: body[name] for name in _ENDING} if body["phase"] == "offset" else {}
-    entries.setdefault(event_id, _beginning(body)).update(ending)
+    """What began replaces what was possible; what ended is added to it."""
+    entry = entries.setdefault(event_id, _beginning(body) | {"delivery": {}})
+    if body["phase"] == Phase.OFFSET:
+        entry.update({name: body[name] for name in _ENDING})
+    elif not entry["confirmed"]:
+        entry.update(_beginning(body))
 
 
 def _beginning(body: Mapping[str, Any]) -> Payload:
     kept = {name: value for name, value in body.items() if name not in _OF_A_MESSAGE}
-    return kept | {"delivery": {}}
+    return kept | {"confirmed": body["phase"] != Phase.POSSIBLE}
 
 
 def _worse(one: str | None, other: str) -> str:

@@ -5,7 +5,7 @@ Home Assistant checks the root of the message strictly: one unknown key, or one 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -202,7 +202,7 @@ def _threshold(topics: Topics, name: str, sound: SoundConfig) -> dict[str, Any]:
     }
 
 
-def _common_components(topics: Topics, sounds: Iterable[str]) -> dict[str, Any]:
+def _common_components(topics: Topics, sounds: Mapping[str, SoundConfig]) -> dict[str, Any]:
     return {
         "detection": {
             "p": "event",

@@ -20,8 +20,6 @@ from detector.core.events import ClassScore, Detection, Event, EventKind, Phase
 SCHEMA_VERSION = 1
 ONLINE, OFFLINE = "online", "offline"
 ON, OFF = "ON", "OFF"
-ALARMS = ("smoke_alarm", "co_alarm")
-"""Sounds that are told as possible before they are confirmed."""
 
 Payload = dict[str, Any]
 
@@ -139,12 +137,12 @@ def event_type(event: Event) -> str:
     return f"{event.sound}{suffix[event.phase]}"
 
 
-def event_types(sounds: Iterable[str]) -> list[str]:
+def event_types(sounds: Mapping[str, SoundConfig]) -> list[str]:
     """Every event type that these sounds can bring, each once."""
     types: list[str] = []
-    for sound in sounds:
-        possible = [f"{sound}_possible"] if sound in ALARMS else []
-        types += [*possible, sound, f"{sound}_ended"]
+    for name, sound in sounds.items():
+        possible = [] if sound.possible_seconds is None else [f"{name}_possible"]
+        types += [*possible, name, f"{name}_ended"]
     types += [kind.value for kind in EventKind if kind is not EventKind.SOUND]
     return list(dict.fromkeys(types))
 
@@ -194,7 +192,7 @@ def _duration_s(event: Event) -> float | None:
 def _detection_fields(detection: Detection | None) -> Payload:
     if detection is None:
         names = ("probability", "peak_probability", "threshold", "calibrated")
-        return dict.fromkeys(names) | {"classes": [], "level_dbfs": None}
+        return dict.fromkeys(names) | {"classes": [], "level_dbfs": None, "why": None}
     return {
         "probability": number(detection.probability, 4),
         "peak_probability": number(detection.peak_probability, 4),
@@ -202,19 +200,20 @@ def _detection_fields(detection: Detection | None) -> Payload:
         "calibrated": detection.calibrated,
         "classes": class_scores(detection.classes[:3]),
         "level_dbfs": number(detection.level_dbfs, 1),
+        "why": detection.why or None,
     }
 
 
 def attributes_payload(event: Event) -> Payload:
     """What a sound's state rests on, beside the state in Home Assistant."""
     body = event_payload(event)
-    kept = ("probability", "peak_probability", "threshold", "calibrated", "classes", "level_dbfs")
+    kept = ("probability", "peak_probability", "threshold", "calibrated", "classes")
     return {
         "event_id": event.id,
         "started_at": body["onset"],
         "ended_at": body["offset"],
         "duration_s": body["duration_s"],
-        **{name: body[name] for name in kept},
+        **{name: body[name] for name in (*kept, "level_dbfs", "why")},
         "urgency": body["urgency"],
         "test": event.test,
     }

@@ -53,7 +53,14 @@ def _detection(body: Mapping[str, Any]) -> Detection | None:
         calibrated=body["calibrated"],
         classes=tuple(ClassScore(one["class"], _value(one["score"])) for one in body["classes"]),
         level_dbfs=_value(body["level_dbfs"]),
+        why=_text(body.get("why")),  # older bodies have none
     )
+
+
+def _text(text: str | None) -> str:
+    if not isinstance(text, str | None):
+        raise TypeError("a text that is none")
+    return text or ""
 
 
 def _value(number: float | None) -> float:

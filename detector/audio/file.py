@@ -134,15 +134,37 @@ def _check_rate(path: Path, rate_hz: int) -> None:
         )
 
 
-def _decode(path: Path) -> "SoundFile":
+def create_flac(path: Path, rate_hz: int) -> "SoundFile":
+    """A new FLAC file of one channel and 16 bit, for its owner alone.
+
+    Raises AudioError where it cannot be made, or is there already.
+    """
+    soundfile = _library()
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise AudioError(f"{path} cannot be made: {error.strerror}") from error
+    made: SoundFile = soundfile.SoundFile(
+        descriptor, "w", samplerate=rate_hz, channels=1, format="FLAC", subtype="PCM_16"
+    )
+    return made
+
+
+def _library() -> Any:
     try:
         import soundfile
     except OSError as error:
         raise AudioError(
-            "the library that decodes audio files is missing: apt install libsndfile1"
+            "the library that reads and writes audio files is missing: apt install libsndfile1"
         ) from error
+    return soundfile
 
-    class Forward(soundfile.SoundFile):  # type: ignore[misc, unused-ignore] # it has no types
+
+def _decode(path: Path) -> "SoundFile":
+    soundfile = _library()
+    base: Any = soundfile.SoundFile
+
+    class Forward(base):  # type: ignore[misc] # it has no types
         """Never seeks: soundfile would after each read, and lose the end of a streamed FLAC."""
 
         def seekable(self) -> bool:

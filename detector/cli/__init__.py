@@ -16,6 +16,10 @@ _COMMANDS = (
     "run",
     "listen",
     "classify",
+    "explain",
+    "record",
+    "calibrate",
+    "evaluate",
     "demo",
     "doctor",
     "devices",
@@ -47,7 +51,8 @@ first steps:
 exit codes:
   0 success    1 the answer is no (a check failed, the demo's alarm was missed)
   2 wrong use of the command line    3 configuration    4 audio    5 model
-  6 MQTT    7 the running service    8 installation    130 interrupted
+  6 MQTT    7 the running service    8 installation    9 labelled recordings
+  130 interrupted
 """
 
 

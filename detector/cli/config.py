@@ -62,6 +62,11 @@ def check(arguments: argparse.Namespace) -> int:
         raise ConfigError(problems)
     sounds = ", ".join(config.enabled_sounds)
     print(f"{config.origins['']}: in order; node {config.node}, sounds: {sounds}")
+    if config.calibration is not None:
+        from detector.config.calibration import read_calibration
+
+        of = [name for name in read_calibration(config.calibration).sounds if name in config.sounds]
+        print(f"{config.calibration}: {', '.join(of) or 'none of these sounds'}")
     return 0
 
 

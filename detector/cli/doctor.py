@@ -127,10 +127,21 @@ def _model(arguments: argparse.Namespace, config: "Config") -> Finding:
     from detector.service.build import build_sounds
 
     model = load_model(arguments, config)
-    build_sounds(config, model.recogniser.spec)
+    sounds = build_sounds(config, model.recogniser.spec)
     facts = model.facts
-    classes = len(facts.spec.labels)
-    return Finding(Verdict.OK, f"{facts.name}, {classes} classes, on {facts.runtime}")
+    detail = f"{facts.name}, {len(facts.spec.labels)} classes, on {facts.runtime}"
+    reasons = dict.fromkeys(reason for sound in sounds for reason in sound.refused)
+    if reasons:
+        count = sum(bool(sound.refused) for sound in sounds)
+        detail += f"; {count} sounds by bare scores of classes: {'; '.join(reasons)}"
+        return Finding(Verdict.WARNING, detail, _HEAD_REMEDY)
+    return Finding(Verdict.OK, detail)
+
+
+_HEAD_REMEDY = (
+    "these were fitted for the published model and a hop of 0.48 s: use those, or fit to yours "
+    "with `detector calibrate`"
+)
 
 
 def _microphone(config: "Config") -> Finding:

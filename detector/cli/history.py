@@ -43,7 +43,9 @@ _COLUMNS = (
     "level_dbfs",
     "urgency",
     "test",
+    "confirmed",
     "reason",
+    "why",
     "delivery",
     "node",
     "id",
@@ -82,14 +84,14 @@ def run(arguments: argparse.Namespace) -> int:
         until_unix_s=arguments.until,
         limit=arguments.limit,
     )
-    entries = _entries(arguments, question)
+    found = entries(arguments, question)
     if arguments.json:
-        for entry in entries:
+        for entry in found:
             print(json.dumps(entry, ensure_ascii=False))
     elif arguments.csv:
-        _write_csv(entries)
+        _write_csv(found)
     else:
-        print("\n".join(_table(entries)))
+        print("\n".join(_table(found)))
     return 0
 
 
@@ -119,7 +121,8 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _entries(arguments: argparse.Namespace, question: "Question") -> list[dict[str, Any]]:
+def entries(arguments: argparse.Namespace, question: "Question") -> list[dict[str, Any]]:
+    """What the service, or else the state directory, says."""
     from dataclasses import asdict
 
     from detector.alerts.history import read_history
@@ -172,9 +175,12 @@ def _line(entry: dict[str, Any]) -> str:
     facts = []
     if entry["test"] and entry["sound"]:
         facts.append("test alert")
+    if not entry.get("confirmed", True):
+        facts.append("possible, not confirmed")
     if entry["probability"] is not None:
         peak = f", peak {entry['peak_probability']:.2f}" if entry["offset"] else ""
-        facts.append(f"{entry['probability']:.2f} ≥ {entry['threshold']:.2f}{peak}")
+        compared = f"{entry['probability']:.2f} ≥ {entry['threshold']:.2f}"
+        facts.append((entry.get("why") or compared) + peak)
     if entry["reason"] not in (None, "data"):
         facts.append(entry["reason"])
     lasted = "" if entry["duration_s"] is None else f"{entry['duration_s']:.1f} s"

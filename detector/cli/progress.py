@@ -23,7 +23,21 @@ def audio_progress(path: Path) -> Iterator[Report]:
 
 
 @contextmanager
-def _bar(what: str, *, binary: bool) -> Iterator[Report]:
+def evaluation_progress(data: Path) -> Iterator[Report]:
+    """A bar over all audio of an evaluation; reports are as above."""
+    with _bar(f"evaluating {data.name}", binary=False) as report:
+        yield report
+
+
+@contextmanager
+def recordings_progress() -> Iterator[Report]:
+    """A bar over recordings; reports are (recordings done, recordings in all)."""
+    with _bar("hearing recordings", binary=False, unit="") as report:
+        yield report
+
+
+@contextmanager
+def _bar(what: str, *, binary: bool, unit: str = " s") -> Iterator[Report]:
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
@@ -36,7 +50,7 @@ def _bar(what: str, *, binary: bool) -> Iterator[Report]:
         TimeRemainingColumn,
     )
 
-    amount = DownloadColumn() if binary else TextColumn("{task.completed:.0f} s")
+    amount = DownloadColumn() if binary else TextColumn("{task.completed:.0f}" + unit)
     columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = None

@@ -15,14 +15,15 @@ from detector.core.errors import Problem
 def check(document: Document, config: Config) -> None:
     """Note every problem that a configuration has although each setting is right by itself."""
     for name, sound in config.sounds.items():
-        _check_sound(document, f"sounds.{name}", sound)
+        check_sound(document, f"sounds.{name}", sound)
     _check_source(document, config)
     _check_broker(document, config)
     _check_tls(document, config)
     _check_files(document, config)
 
 
-def _check_sound(document: Document, key: str, sound: SoundConfig) -> None:
+def check_sound(document: Document, key: str, sound: SoundConfig) -> None:
+    """The same for one sound, whose settings stand below ``key``."""
     for low, high, unit in (
         ("release_threshold", "threshold", ""),
         ("confirm_seconds", "confirm_within_seconds", " s"),
@@ -61,9 +62,13 @@ def _check_kind(document: Document, key: str, evidence: EvidenceConfig) -> None:
 def _check_calibration(document: Document, key: str, evidence: EvidenceConfig) -> None:
     fitted = f"{key}.calibration.fitted_for"
     missing = evidence.calibration.method == "platt" and evidence.calibration.fitted_for is None
+    needs = "needs the recogniser, hop_seconds and pooling it was fitted for"
     if missing and not _any_wrong(document, fitted):
-        needs = "`platt` needs the recogniser, hop_seconds and pooling it was fitted for"
-        document.problem_at(fitted, f"is missing: {needs}")
+        document.problem_at(fitted, f"is missing: `platt` {needs}")
+    refinement, fitted = evidence.refinement, f"{key}.refinement.fitted_for"
+    unfounded = (refinement.slope, refinement.offset) != (1.0, 0.0) and not refinement.fitted_for
+    if unfounded and not _any_wrong(document, fitted):
+        document.problem_at(fitted, f"is missing: a refinement {needs}")
 
 
 def _check_doubles(document: Document, key: str, evidence: EvidenceConfig) -> None:

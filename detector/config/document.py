@@ -1,7 +1,7 @@
 """Walk a tree of YAML nodes along the schema, noting every problem and where each value is from."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,15 +60,19 @@ class Document:
             above = above[: max(above.rfind("."), above.rfind("["), 0)]
         self.problem(self.lines.get(above, 0), key, message)
 
-    def raise_problems(self) -> None:
-        """Raise one ConfigError with all problems in the order of their lines, if there are any."""
-        if not self._problems:
-            return
+    @property
+    def problems(self) -> list[Problem]:
+        """All problems so far, in the order of their lines."""
         problems = [problem for _, problem in sorted(self._problems, key=lambda noted: noted[0])]
         if len(problems) > MAX_PROBLEMS:
             more = Problem(self.source, "", f"{len(problems) - MAX_PROBLEMS} more problems")
             problems = [*problems[:MAX_PROBLEMS], more]
-        raise ConfigError(problems)
+        return problems
+
+    def raise_problems(self, others: Iterable[Problem] = ()) -> None:
+        """Raise one ConfigError with all problems, and those of other files, if there are any."""
+        if problems := [*self.problems, *others]:
+            raise ConfigError(problems)
 
     def is_written(self, key: str) -> bool:
         """Whether the file itself has something at a key path."""

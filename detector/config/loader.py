@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from detector.config.calibration import CALIBRATION_NAME, apply_calibration
 from detector.config.checks import check
 from detector.config.document import WRONG, Document
 from detector.config.schema import Config
@@ -22,12 +23,17 @@ SYSTEM_PATH = Path("/etc/detector/detector.yaml")
 
 
 def load_config(
-    path: Path | None, *, environ: Mapping[str, str], system_path: Path = SYSTEM_PATH
+    path: Path | None,
+    *,
+    environ: Mapping[str, str],
+    system_path: Path = SYSTEM_PATH,
+    calibrated: bool = True,
 ) -> Config:
     """Read the configuration at ``path``, or where one is usually found, or take the defaults.
 
     Without a path: the file that ``$DETECTOR_CONFIG`` names, else the user's (``detector.yaml``
     in ``~/.config/detector``), else the system's.  ``Config.origins[""]`` says which it was.
+    Without ``calibrated``, no calibration file goes over it: what it was before it was calibrated.
 
     Raises ConfigError with all problems at once.
     """
@@ -40,7 +46,8 @@ def load_config(
         text = read_text(found)
     except Unreadable as error:
         raise ConfigError([_as_problem(error, str(found), _named_by(path, environ))]) from None
-    return parse_config(text, str(found), folder=found.absolute().parent)
+    folder = found.absolute().parent
+    return parse_config(text, str(found), folder=folder, calibrated=calibrated)
 
 
 def _search(environ: Mapping[str, str], system_path: Path) -> Path | None:
@@ -67,12 +74,15 @@ def _as_problem(error: Unreadable, source: str, remark: str = "") -> Problem:
     return Problem(where, "", f"{error}{remark}")
 
 
-def parse_config(text: str, source_name: str, *, folder: Path | None = None) -> Config:
+def parse_config(
+    text: str, source_name: str, *, folder: Path | None = None, calibrated: bool = True
+) -> Config:
     """Make a Config of YAML ``text``; paths in it are relative to ``folder`` (default: here).
 
     Raises ConfigError with all problems at once, each with ``source_name`` and its line.
     """
     document = Document(source_name, folder or Path.cwd())
+    beside = None if folder is None else folder / CALIBRATION_NAME
     try:
         root = compose(text)
     except Unreadable as error:
@@ -80,8 +90,11 @@ def parse_config(text: str, source_name: str, *, folder: Path | None = None) -> 
     values = {} if root is None else document.given(root, Config, "")
     values["sounds"] = read_sounds(document, values.get("sounds"))
     config: Config = document.complete(Config, values, "")
+    others: list[Problem] = []
     if config is not WRONG:
         check(document, config)
-    document.raise_problems()
+        if calibrated:
+            config, others = apply_calibration(document, config, beside)
+    document.raise_problems(others)
     origins = {"": Origin(source_name), **document.origins}
     return replace(config, origins=MappingProxyType(origins))

@@ -62,7 +62,7 @@ def _lines(
         for inner, inner_value in value.items():
             yield from _lines(inner, inner_value, join(path, inner), deeper, origins)
     elif isinstance(value, tuple):
-        yield f"{indent}{name}:"
+        yield from [f"{indent}{name}:"] if value else []  # none are what it is without the line
         yield from _item_lines(value, path, deeper, origins)
     else:
         yield _commented(f"{indent}{name}: {value_text(value)}", path, origins)

@@ -138,6 +138,12 @@ class FittedFor:
     )
     hop_seconds: float = setting("Hop it was fitted at.", unit="s", minimum=0.01, maximum=10.0)
     pooling: Pooling = setting("Pooling it was fitted with.")
+    head: str | None = setting(
+        "For a refinement: SHA-256 of the head's file.",
+        default=None,
+        pattern=SHA256_PATTERN,
+        pattern_means=SHA256_MEANS,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +159,20 @@ class CalibrationConfig:
     offset: float = setting("For `platt`.", default=0.0, minimum=-100.0, maximum=100.0)
     fitted_for: FittedFor | None = setting(
         "For `platt`: the model, hop and pooling it was fitted for; it is refused elsewhere.",
+        default=None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefinementConfig:
+    """What recordings of one's own have taught about a probability: `detector calibrate`."""
+
+    slope: float = setting(
+        "1 with an offset of 0 changes nothing.", default=1.0, minimum=0.0, maximum=100.0
+    )
+    offset: float = setting("Added to the logit.", default=0.0, minimum=-100.0, maximum=100.0)
+    fitted_for: FittedFor | None = setting(
+        "The model, hop, pooling and head it was fitted for; it is not applied elsewhere.",
         default=None,
     )
 
@@ -186,6 +206,11 @@ class EvidenceConfig:
     )
     calibration: CalibrationConfig = setting(
         "From that score to a probability.", default=CalibrationConfig
+    )
+    refinement: RefinementConfig = setting(
+        "For `head`: from the head's own probability to one that fits the recordings of one's "
+        "own, sigmoid(slope · logit(probability) + offset). `detector calibrate` writes it.",
+        default=RefinementConfig,
     )
 
 
@@ -386,6 +411,12 @@ class Config:
         "its name only, and each setting given replaces the shipped one. Without this section: "
         "baby_cry, doorbell and smoke_alarm.",
         default=lambda: MappingProxyType({}),
+    )
+    calibration: Path | None = setting(
+        "A file that `detector calibrate` has written: what it says of a sound (evidence, "
+        "threshold, release_threshold) replaces what stands here. Default: `calibration.yaml` "
+        "beside this file, if there is one.",
+        default=None,
     )
     mqtt: MqttConfig = setting("The broker.", default=MqttConfig)
     selftest: SelfTestConfig = setting("The self-test.", default=SelfTestConfig)

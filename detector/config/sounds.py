@@ -116,7 +116,7 @@ def _read_sound(
     if sound is None:
         return None
     usual = base.sound if base else _defaults()
-    sound = _with_release(document, key, sound, usual.threshold, usual.release_threshold)
+    sound = with_release(document, key, sound, usual.threshold, usual.release_threshold)
     return replace(sound, label=sound.label or name.replace("_", " ").capitalize())
 
 
@@ -156,7 +156,7 @@ def _defaults() -> SoundConfig:
     return SoundConfig(evidence=())
 
 
-def _with_release(
+def with_release(
     document: Document, key: str, sound: SoundConfig, threshold: float, release: float
 ) -> SoundConfig:
     """Let the release threshold follow a threshold set below it, in the usual proportion."""

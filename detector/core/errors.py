@@ -6,7 +6,8 @@ DetectorError
 ├── ModelError       the model is absent, damaged or not a classifier
 ├── MqttError        the broker refuses, denies or cannot be reached
 ├── ControlError     the running service cannot be asked
-└── ServiceError     the machine does not let the service be installed or run
+├── ServiceError     the machine does not let the service be installed or run
+└── DataError        labelled recordings cannot be used to learn from or to measure with
 
 Each is one line for a person and one exit code for a script; only the command line turns it
 into either.  Anything else that reaches the command line is a defect and shows its traceback.
@@ -75,3 +76,9 @@ class ServiceError(DetectorError):
     """The machine does not let the service be installed or run."""
 
     exit_code = 8
+
+
+class DataError(DetectorError):
+    """Labelled recordings that cannot be used to learn from or to measure with."""
+
+    exit_code = 9

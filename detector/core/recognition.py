@@ -14,7 +14,12 @@ SCORES = "scores"
 LOGITS = "logits"
 """Name of the output that holds what the scores are the sigmoid of, shape (classes,)."""
 EMBEDDING = "embedding"
-"""Name of the output that holds what the model made of the sound before it named it, shape (n,)."""
+"""Name of the output that holds what the model made of the sound before it named it, shape (n,).
+
+Kept in half precision (float16), which is as much as a quantised model has."""
+ENVELOPES = "envelopes"
+"""Name of the output that holds how surely a tone sounds in each of some bands, 0 … 1, step by step,
+shape (steps, bands)."""
 LEVEL = "level_dbfs"
 """Name of the output that holds the window's RMS level, shape ()."""
 

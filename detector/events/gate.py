@@ -56,6 +56,8 @@ class Transition:
     peak_probability: float
     """Largest probability since the beginning."""
     reason: OffsetReason | None = None
+    evidence_s: float = 0.0
+    """Audio that evident windows covered, on which a beginning rests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,21 +123,28 @@ class Gate:
 
     def evidence_s(self) -> float:
         """Seconds of audio covered by evident windows within the confirmation span."""
-        covered, reached = 0.0, self._now_s - self._settings.confirm_within_s
-        for window in self._evidence:
-            covered += max(0.0, window.end_s - max(window.start_s, reached))
-            reached = max(reached, window.end_s)
+        earliest = self._now_s - self._settings.confirm_within_s
+        covered, counted_from = 0.0, self._now_s
+        for window in reversed(self._evidence):
+            start_s = max(window.start_s, earliest)
+            covered += max(0.0, min(window.end_s, counted_from) - start_s)
+            counted_from = min(counted_from, start_s)
         return covered
 
-    def step(self, probability: float, start_s: float, end_s: float) -> Transition | None:
+    def step(
+        self, probability: float, start_s: float, end_s: float, *, began_s: float | None = None
+    ) -> Transition | None:
         """Take the next window's probability; windows come in order of ``end_s``.
 
+        ``began_s`` tells when the sound began, where the probability rests on more than the window.
         Returns the transition that this window brings about, if any.
         """
         window = _Window(start_s, end_s, self._estimated_onset(start_s, end_s))
         self._now_s = self._previous_end_s = end_s
         if self._sounding is not None:
             return self._go_on(self._sounding, probability, window)
+        if began_s is not None:
+            window = _Window(min(began_s, start_s), end_s, began_s)
         self._gather(probability, window)
         return self._begin_if_confirmed() or self._tell_if_possible()
 
@@ -182,24 +191,28 @@ class Gate:
     def _begin_if_confirmed(self) -> Transition | None:
         if not self._evidence or self.state is GateState.REFRACTORY:
             return None
-        if self.evidence_s() + _GRAIN_S < self._settings.confirm_s:
+        evidence_s = self.evidence_s()
+        if evidence_s + _GRAIN_S < self._settings.confirm_s:
             return None
         onset_s = self._evidence[0].onset_s
         self._sounding = _Sounding(onset_s, self._evidence_peak, self._evidence[-1])
         self._evidence.clear()
         self._possible_told = False
-        return Transition(Phase.ONSET, onset_s, onset_s, self._sounding.peak)
+        peak = self._sounding.peak
+        return Transition(Phase.ONSET, onset_s, onset_s, peak, evidence_s=evidence_s)
 
     def _tell_if_possible(self) -> Transition | None:
         """Once for all evidence that hangs together."""
         enough_s = self._settings.possible_s
         if enough_s is None or self._possible_told or self.state is not GateState.CONFIRMING:
             return None
-        if self.evidence_s() + _GRAIN_S < enough_s:
+        evidence_s = self.evidence_s()
+        if evidence_s + _GRAIN_S < enough_s:
             return None
         self._possible_told = True
         onset_s = self._evidence[0].onset_s
-        return Transition(Phase.POSSIBLE, onset_s, onset_s, self._evidence_peak)
+        peak = self._evidence_peak
+        return Transition(Phase.POSSIBLE, onset_s, onset_s, peak, evidence_s=evidence_s)
 
     def _go_on(self, sounding: _Sounding, probability: float, window: _Window) -> Transition | None:
         sounding.peak = max(sounding.peak, probability)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,19 @@ class Scorer(Protocol):
 
     def __call__(self, heard: Heard) -> float:
         """The probability, 0 … 1, at the first recogniser's newest observation."""
+
+
+@runtime_checkable
+class LooksBack(Protocol):
+    """A scorer that rests on more than the newest window."""
+
+    def began_s(self, heard: Heard) -> float | None:
+        """When the sound began that it hears at the newest observation; None if it hears none."""
+
+
+def began_s(scorer: Scorer, heard: Heard) -> float | None:
+    """When the sound began, as far as the scorer looks back; None where the window is all."""
+    return scorer.began_s(heard) if isinstance(scorer, LooksBack) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,31 @@ class Strongest:
     def __call__(self, heard: Heard) -> float:
         """The largest of the scorers' probabilities."""
         return max(scorer(heard) for scorer in self.scorers)
+
+    def began_s(self, heard: Heard) -> float | None:
+        """The earliest beginning that any of them hears."""
+        began = (began_s(scorer, heard) for scorer in self.scorers)
+        return min((at_s for at_s in began if at_s is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Unless:
+    """A road to a sound that is closed while another one's sound is heard."""
+
+    scorer: Scorer
+    other: Scorer
+    at: float
+    """Probability of the other from which it counts as heard."""
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the road itself is."""
+        return self.scorer.calibrated
+
+    def __call__(self, heard: Heard) -> float:
+        """The scorer's probability, or 0."""
+        is_closed = self.other(heard) >= self.at
+        return 0.0 if is_closed else self.scorer(heard)
 
 
 def best_classes(scores: Array, labels: Sequence[str], count: int) -> tuple[ClassScore, ...]:

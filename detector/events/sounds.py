@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from detector.core.events import OffsetReason
+from detector.core.events import OffsetReason, Phase
 from detector.core.recognition import Heard
 from detector.events.gate import Gate, GateSettings, GateState, Transition
-from detector.events.scorers import Scorer
+from detector.events.scorers import Scorer, began_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,14 @@ class SoundReading:
     state: GateState
     why: str
     """Why it did or did not fire: ``0.41 < 0.50``."""
+
+
+def compared(probability: float, threshold: float, name: str = "") -> str:
+    """``0.41 < 0.46``; with as many digits as it takes to tell the two apart."""
+    sign = "≥" if probability >= threshold else "<"
+    same = f"{probability:.2f}" == f"{threshold:.2f}" and probability != threshold
+    digits = 4 if same else 2
+    return f"{probability:.{digits}f} {sign} {name}{threshold:.{digits}f}"
 
 
 class SoundDetector:
@@ -62,7 +70,8 @@ class SoundDetector:
         """Take the first recogniser's newest observation."""
         newest = heard[0][-1]
         self._probability = self._scorer(heard)
-        return self._gate.step(self._probability, newest.start_s, newest.end_s)
+        began = began_s(self._scorer, heard)
+        return self._gate.step(self._probability, newest.start_s, newest.end_s, began_s=began)
 
     def observe(self, heard: Heard) -> None:
         """Follow the probability while disarmed: the gate stays as it is."""
@@ -83,16 +92,27 @@ class SoundDetector:
             self.sound, self._probability, self.threshold, self._gate.state, self._why()
         )
 
+    def fresh(self) -> "SoundDetector":
+        """Another one that goes by the same numbers and has heard nothing yet."""
+        return SoundDetector(self.sound, scorer=self._scorer, gate=Gate(self._gate.settings))
+
+    def explain(self, transition: Transition) -> str:
+        """Why it has just come to this: ``0.71 ≥ 0.46, 1.5 s of 1.4 s heard``."""
+        settings, probability = self._gate.settings, self._probability
+        if transition.phase is not Phase.OFFSET:
+            wanted_s = settings.confirm_s
+            heard = f", {transition.evidence_s:.1f} s of {wanted_s:.1f} s heard" if wanted_s else ""
+            return f"{compared(probability, settings.threshold)}{heard}"
+        if transition.reason is OffsetReason.DATA:
+            return f"no longer ≥ release {settings.release_threshold:.2f}: now {probability:.2f}"
+        return f"ended ({transition.reason}) at {probability:.2f}"
+
     def _why(self) -> str:
         settings, state = self._gate.settings, self._gate.state
         if state is GateState.ON:
-            sign = "≥" if self._probability >= settings.release_threshold else "<"
-            return (
-                f"on for {self._gate.on_for_s:.1f} s; {self._probability:.2f} {sign} release "
-                f"{settings.release_threshold:.2f}"
-            )
-        sign = "≥" if self._probability >= settings.threshold else "<"
-        why = f"{self._probability:.2f} {sign} {settings.threshold:.2f}"
+            now = compared(self._probability, settings.release_threshold, "release ")
+            return f"on for {self._gate.on_for_s:.1f} s; {now}"
+        why = compared(self._probability, settings.threshold)
         if state is GateState.REFRACTORY:
             return f"{why}, refractory"
         if state is GateState.CONFIRMING:

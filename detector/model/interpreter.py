@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.core.audio import SAMPLE_RATE_HZ, Samples
 from detector.core.errors import ModelError
-from detector.core.recognition import Array
+from detector.core.recognition import EMBEDDING, SCORES, Array
 from detector.model.labels import choose_labels, label_lists
 from detector.model.modelfile import ModelFile, read_model_file
+from detector.model.outputs import Declared, declare_outputs
 
 RuntimeName = Literal["ai-edge-litert", "tflite-runtime"]
 
@@ -46,6 +48,8 @@ _RUNTIMES: Mapping[RuntimeName, Callable[[], _Interpreter]] = {
 class Classifier:
     """A TFLite model that turns one window of sound into one score per class.
 
+    Where the file has them it hands out logits and embedding too, see ``detector.model.outputs``.
+
     Not safe to share: one thread owns it.  ``runtime`` and ``threads`` are as in the ``model``
     section of the configuration; ``sha256``, where given, is the only content accepted.
 
@@ -61,8 +65,10 @@ class Classifier:
         self._path = path
         self._content_hash = file.sha256
         self._runtime_name, interpreter_class = _choose_runtime(runtime)
-        self._interpreter = _load(file, self._runtime_name, interpreter_class, threads)
-        self._input, self._output = _signature(path, self._interpreter)
+        declared = declare_outputs(file.content)
+        self._interpreter = _load(file, declared, self._runtime_name, interpreter_class, threads)
+        self._input, self._output = _signature(path, self._interpreter, declared)
+        self._further = _further(self._interpreter, declared)
         self._labels = choose_labels(path, lists, self._output.length)
 
     @property
@@ -85,6 +91,12 @@ class Classifier:
         """The package that runs it."""
         return self._runtime_name
 
+    @property
+    def output_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Name and shape of what ``outputs`` hands out."""
+        shapes = {name: (tensor.length,) for name, tensor in self._further.items()}
+        return {SCORES: (self._output.length,)} | shapes
+
     def scores(self, window: Samples) -> Array:
         """Score one window, shape (window_samples,); a new array of shape (classes,).
 
@@ -98,6 +110,13 @@ class Classifier:
             raise ModelError(f"{self._path}: the model failed: {_one_line(error)}") from error
         return scores.reshape(-1)
 
+    def outputs(self, window: Samples) -> Mapping[str, Array]:
+        """Score one window as ``scores`` does; new arrays by name, shaped as ``output_shapes``."""
+        outputs = {SCORES: self.scores(window)}
+        for name, tensor in self._further.items():
+            outputs[name] = tensor.values(self._interpreter.get_tensor(tensor.index))
+        return outputs
+
 
 @dataclass(frozen=True, slots=True)
 class _Vector:
@@ -109,6 +128,26 @@ class _Vector:
     @property
     def length(self) -> int:
         return self.shape[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Further:
+    """A further output: a vector of floats, or of bytes that stand for numbers."""
+
+    index: int
+    length: int
+    dtype: type[np.floating[Any]]
+    """What it is handed out as."""
+    meanings: NDArray[np.floating[Any]] | None
+    """Of a quantised one: what each of the 256 bytes stands for."""
+
+    def values(self, tensor: NDArray[Any]) -> Array:
+        """The numbers, shape (length,); a new array."""
+        flat = tensor.reshape(-1)
+        if self.meanings is None:
+            largest = np.finfo(self.dtype).max
+            return np.asarray(np.clip(flat, -largest, largest), self.dtype)
+        return self.meanings[flat.view(np.uint8)]
 
 
 def _choose_runtime(wanted: str) -> tuple[RuntimeName, _Interpreter]:
@@ -128,11 +167,15 @@ def _choose_runtime(wanted: str) -> tuple[RuntimeName, _Interpreter]:
 
 
 def _load(
-    file: ModelFile, runtime: RuntimeName, interpreter_class: _Interpreter, threads: int
+    file: ModelFile,
+    declared: Declared,
+    runtime: RuntimeName,
+    interpreter_class: _Interpreter,
+    threads: int,
 ) -> _Interpreter:
     try:
         with _hushed():
-            interpreter = interpreter_class(model_content=file.content, num_threads=threads)
+            interpreter = interpreter_class(model_content=declared.content, num_threads=threads)
             interpreter.allocate_tensors()
     except (SystemError, AttributeError, ImportError) as error:
         raise ModelError(_misfit_line(file.path, runtime, error)) from error
@@ -174,9 +217,12 @@ def _misfit_line(path: Path, runtime: RuntimeName, error: Exception) -> str:
     return f"{path}: {runtime} cannot load the model: {_one_line(error)}"
 
 
-def _signature(path: Path, interpreter: _Interpreter) -> tuple[_Vector, _Vector]:
-    """Input and output of a waveform classifier. Raises ModelError for any other model."""
+def _signature(
+    path: Path, interpreter: _Interpreter, declared: Declared
+) -> tuple[_Vector, _Vector]:
+    """Input and own output of a waveform classifier. Raises ModelError for any other model."""
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    outputs = outputs[: len(outputs) - len(declared.tensors)]  # ours come after the model's own
     window, scores = _as_vector(inputs), _as_vector(outputs)
     if window is None or scores is None or window.length < MIN_WINDOW_SAMPLES:
         raise ModelError(
@@ -185,6 +231,29 @@ def _signature(path: Path, interpreter: _Interpreter) -> tuple[_Vector, _Vector]
             f"scores [k] or [1, k] are needed"
         )
     return window, scores
+
+
+def _further(interpreter: _Interpreter, declared: Declared) -> dict[str, _Further]:
+    """Those of the declared outputs that can be read: floats, or bytes with one scale for all."""
+    details = {tensor["index"]: tensor for tensor in interpreter.get_output_details()}
+    found = {}
+    for name, index in declared.tensors.items():
+        # 90 s of embeddings are kept; half the digits are as many as a byte ever had.
+        dtype = np.float16 if name == EMBEDDING else np.float32
+        tensor = details.get(index)
+        if tensor is not None and (further := _as_further(tensor, dtype)):
+            found[name] = further
+    return found
+
+
+def _as_further(tensor: dict[str, Any], dtype: type[np.floating[Any]]) -> _Further | None:
+    length, (scale, zero_point) = _shape(tensor)[-1], tensor["quantization"]
+    if tensor["dtype"] is np.float32:
+        return _Further(tensor["index"], length, dtype, None)
+    if tensor["dtype"] not in (np.int8, np.uint8) or not scale > 0.0:
+        return None
+    meant = np.arange(256, dtype=np.uint8).view(tensor["dtype"]).astype(np.float64)
+    return _Further(tensor["index"], length, dtype, (scale * (meant - zero_point)).astype(dtype))
 
 
 def _as_vector(tensors: list[dict[str, Any]]) -> _Vector | None:

@@ -1,6 +1,6 @@
-"""Blocks become overlapping windows, and windows become class scores."""
+"""Blocks become overlapping windows, and windows become class scores and what lies behind them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
@@ -9,7 +9,7 @@ import numpy as np
 from detector.core.audio import SAMPLE_RATE_HZ, Block, Gap, Samples
 from detector.core.errors import ModelError
 from detector.core.level import rms_dbfs
-from detector.core.recognition import LEVEL, SCORES, Array, Observation, RecogniserSpec
+from detector.core.recognition import LEVEL, Array, Observation, RecogniserSpec
 
 HOP_STEP_SAMPLES = SAMPLE_RATE_HZ // 100
 """The hop is a multiple of 10 ms, the step of the model's own front end."""
@@ -30,8 +30,12 @@ class ClassifierLike(Protocol):
     def content_hash(self) -> str:
         """SHA-256 of the model file, hexadecimal."""
 
-    def scores(self, window: Samples) -> Array:
-        """Score one window, shape (window_samples,), which it must not keep; shape (classes,)."""
+    @property
+    def output_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Name and shape of what ``outputs`` hands out; the scores are among them."""
+
+    def outputs(self, window: Samples) -> Mapping[str, Array]:
+        """What it makes of one window, shape (window_samples,), which it must not keep."""
 
 
 class WindowRecogniser:
@@ -60,7 +64,7 @@ class WindowRecogniser:
         labels = self._classifier.labels
         return RecogniserSpec(
             content_hash=self._classifier.content_hash,
-            outputs=MappingProxyType({SCORES: (len(labels),), LEVEL: ()}),
+            outputs=MappingProxyType({**self._classifier.output_shapes, LEVEL: ()}),
             labels=labels,
             hop_samples=self._hop,
             context_samples=len(self._window),
@@ -116,7 +120,7 @@ class WindowRecogniser:
 
     def _observe(self, end_sample: int) -> Observation:
         outputs = {
-            SCORES: self._classifier.scores(self._window),
+            **self._classifier.outputs(self._window),
             LEVEL: np.array(rms_dbfs(self._window), np.float32),
         }
         return Observation(

@@ -86,11 +86,11 @@ def _end(code: int) -> str:
 
 
 def exercise(classifier: Classifier) -> None:
-    """Classify silence and noise. Raises ModelError where the scores are no numbers."""
+    """Classify silence and noise. Raises ModelError where what comes of it are no numbers."""
     silence = np.zeros(classifier.window_samples, np.float32)
     noise = np.random.default_rng(0).uniform(-1.0, 1.0, len(silence)).astype(np.float32)
     for window in (silence, noise):
-        if not np.isfinite(classifier.scores(window)).all():
+        if not all(np.isfinite(one).all() for one in classifier.outputs(window).values()):
             raise ModelError("not to be used, it is damaged: its scores are no numbers")
 
 

@@ -17,7 +17,7 @@ from detector.core.events import Command, SetArmed, SetThreshold, TestAlert
 from detector.core.recognition import SCORES
 from detector.events.scorers import best_classes
 from detector.service.control import Handler
-from detector.service.parts import Parts
+from detector.service.parts import Parts, snapshot_document
 from detector.service.promises import promise
 
 _Result = TypeVar("_Result")
@@ -51,6 +51,7 @@ class Answers:
             "ping": lambda _request: {"node": self._node, "version": __version__},
             "status": lambda _request: self._on_main_thread(self._status),
             "recent": self._recent,
+            "explain": self._explain,
             "history": self._history,
             "test_alert": lambda request: self._command(TestAlert(_text(request, "sound"))),
             "selftest": lambda _request: self._self_test(),
@@ -80,13 +81,13 @@ class Answers:
             # As decided; the worker's pipeline follows within a moment.
             "armed": parts.overrides.armed,
             "sounds": parts.desk.sounds,
+            "evidence": {name: list(told) for name, told in parts.worker.pipeline.evidence.items()},
             "windows": parts.worker.statistics.windows,
         }
 
     def _recent(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The best classes of the last seconds, oldest first."""
-        wanted = _number(request, "seconds")
-        seconds = 30.0 if wanted is None else wanted
+        seconds = _seconds(request)
         worker, labels = self._parts().worker, self._parts().monitor.model.spec.labels
         observations = self._wait(worker.submit(lambda pipeline: list(pipeline.recent)))
         newest_s = observations[-1].end_s if observations else 0.0
@@ -100,6 +101,13 @@ class Answers:
                 if one.end_s >= newest_s - seconds
             ]
         }
+
+    def _explain(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The last seconds, window by window, and what each sound made of them."""
+        seconds = _seconds(request)
+        worker = self._parts().worker
+        windows = self._wait(worker.submit(lambda pipeline: pipeline.replay(seconds)))
+        return {"windows": [snapshot_document(window) for window in windows]}
 
     def _history(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What was decided, oldest first; read on the client's thread."""
@@ -131,6 +139,14 @@ def _text(request: Mapping[str, Any], key: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise ControlError(f"{key}: {value!r}: must be text")
     return value
+
+
+def _seconds(request: Mapping[str, Any]) -> float:
+    """How far back is asked for."""
+    seconds = request.get("seconds", 30.0)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise ControlError(f"seconds: {seconds!r}: must be a number")
+    return float(seconds)
 
 
 def _number(request: Mapping[str, Any], key: str) -> float | None:

@@ -1,20 +1,30 @@
 """From the configuration to the parts of the pipeline."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from detector.config import CalibrationConfig, Config, EvidenceConfig, SoundConfig
 from detector.config.checks import check_classes
+from detector.config.sounds import SHIPPED
 from detector.core.clock import Clock
 from detector.core.errors import ConfigError, Problem
 from detector.core.recognition import Recogniser, RecogniserSpec
-from detector.events.calibration import Calibration, Identity, Platt
+from detector.events.cadence import PATTERNS, SHORT_BEEPS, SPEAKS, T3, Cadence
+from detector.events.calibration import Calibration, Identity, Platt, Stretched
 from detector.events.gate import Gate, GateSettings
-from detector.events.scorers import POOLINGS, Family, Scorer, Strongest
+from detector.events.scorers import POOLINGS, Family, Scorer, Strongest, Unless
 from detector.events.sounds import SoundDetector
+from detector.model.envelopes import ToneEnvelopes
+from detector.service.heads import Place, Settled, settle_heads
 from detector.service.pipeline import EventMaker, ListenedSound, Pipeline, Snapshot
 
+_log = logging.getLogger(__name__)
+
+ENVELOPES_PLACE = 1
+"""Where the recogniser of envelopes stands among those of a pipeline, if a sound needs it."""
 REACTION_S = 0.3
 """How much of a sound YAMNet's window must hold before a family's score reaches 0.5: the median
 over the recordings of tests/benchmarks/reaction.py, which prints it again."""
@@ -31,12 +41,13 @@ def build_pipeline(
     """The pipeline for these settings.
 
     Raises:
-        ConfigError: a family names classes that the model does not have, or a calibration was
-            fitted for something else.
+        ConfigError: a family names classes that the model does not have, a calibration was
+            fitted for something else, or the file of a head is absent or damaged.
     """
     sounds = build_sounds(config, recognisers[0].spec)
+    beside = [ToneEnvelopes()] if len(recognisers) == ENVELOPES_PLACE else []
     return Pipeline(
-        recognisers=recognisers,
+        recognisers=[*recognisers, *beside] if _listens_for_cadences(config) else recognisers,
         sounds=sounds,
         events=EventMaker(node=config.node, clock=clock),
         on_snapshot=on_snapshot,
@@ -46,18 +57,115 @@ def build_pipeline(
 
 def build_sounds(config: Config, spec: RecogniserSpec) -> list[ListenedSound]:
     """One for every sound that is enabled; raises ConfigError as build_pipeline does."""
+    heads, unreadable = settle_heads(config, spec)
     problems = [*check_classes(config, spec.labels), *_check_calibrations(config, spec)]
-    if problems:
-        raise ConfigError(problems)
+    if problems or unreadable:
+        raise ConfigError([*problems, *unreadable])
+    roads = {name: _roads(config, name, spec, heads) for name in config.enabled_sounds}
+    _warn_of_stand_ins(roads)
     return [
-        ListenedSound(build_detector(name, sound, spec), sound.urgency)
+        ListenedSound(
+            _detector(name, sound, tuple(road.scorer for road in roads[name])),
+            sound.urgency,
+            tuple(road.told for road in roads[name]),
+            tuple(road.refused for road in roads[name] if road.refused),
+        )
         for name, sound in config.enabled_sounds.items()
     ]
 
 
-def build_detector(name: str, sound: SoundConfig, spec: RecogniserSpec) -> SoundDetector:
-    """The detector of one sound whose classes and calibrations have been checked."""
-    roads = tuple(_scorer(evidence, spec) for evidence in sound.evidence)
+def _listens_for_cadences(config: Config) -> bool:
+    sounds = config.enabled_sounds.values()
+    return any(evidence.cadence for sound in sounds for evidence in sound.evidence)
+
+
+def _roads(
+    config: Config, name: str, spec: RecogniserSpec, heads: Mapping[Place, Settled]
+) -> "list[_Road]":
+    sound, fitted = config.sounds[name], _thresholds_are_fitted(config, name)
+    return [
+        _road(sound, evidence, spec, heads.get((name, index)), fitted=fitted)
+        for index, evidence in enumerate(sound.evidence)
+    ]
+
+
+def _warn_of_stand_ins(roads: "Mapping[str, Sequence[_Road]]") -> None:
+    """One line for each reason."""
+    reasons = {name: road.refused for name in roads for road in roads[name] if road.refused}
+    for reason in dict.fromkeys(reasons.values()):
+        sounds = ", ".join(name for name, why in reasons.items() if why == reason)
+        _log.warning("%s: the bare scores of the classes stand in: %s", sounds, reason)
+
+
+def _thresholds_are_fitted(config: Config, name: str) -> bool:
+    """Whether the threshold comes with the evidence: as shipped, or from a calibration."""
+    origin = config.origins.get(f"sounds.{name}.threshold")
+    return origin == SHIPPED or (origin is not None and origin.source == str(config.calibration))
+
+
+@dataclass(frozen=True, slots=True)
+class _Road:
+    """One entry of a sound's evidence, as it is in force."""
+
+    scorer: Scorer
+    told: str
+    refused: str = ""
+    """Why it is not what was configured."""
+
+
+def _road(
+    sound: SoundConfig,
+    evidence: EvidenceConfig,
+    spec: RecogniserSpec,
+    settled: Settled | None,
+    *,
+    fitted: bool,
+) -> _Road:
+    if evidence.kind == "cadence" and evidence.cadence is not None:
+        return _beeps(sound, evidence.cadence, fitted=fitted)
+    if settled is not None and settled.head is not None:
+        return _Road(settled.head, settled.told)
+    calibration, misfit = _calibration(evidence.calibration), _misfit(evidence, spec)
+    if misfit or (settled is not None and not calibration.calibrated):
+        usual = Stretched(sound.threshold, sound.release_threshold)
+        calibration = usual if fitted else Identity()
+    road = _family(evidence, spec, calibration)
+    if settled is not None:
+        refused = f"the head cannot be used, {settled.told}"
+    else:
+        refused = misfit and f"the calibration cannot be used, it was {misfit}"
+    return replace(road, told=f"{road.told}: {refused}", refused=refused) if refused else road
+
+
+def _beeps(sound: SoundConfig, name: str, *, fitted: bool) -> _Road:
+    """On the scale of the threshold, where that was fitted to other evidence of the sound."""
+    scale = Stretched(sound.threshold, sound.release_threshold) if fitted else Identity()
+    scorer = Cadence(PATTERNS[name], place=ENVELOPES_PLACE, scale=scale)
+    return _Road(scorer, f"beeps in the times of {name.upper()}")
+
+
+def _told_apart(roads: tuple[Scorer, ...]) -> tuple[Scorer, ...]:
+    """Of a sound of long beeps: while short ones are heard, the model's word counts for nothing.
+
+    It hears the beeps of a carbon monoxide alarm, or of a timer, as a smoke alarm's.
+    """
+    if not any(isinstance(road, Cadence) and road.pattern is T3 for road in roads):
+        return roads
+    short = Cadence(SHORT_BEEPS, place=ENVELOPES_PLACE)
+    return tuple(
+        road if isinstance(road, Cadence) else Unless(road, short, SPEAKS) for road in roads
+    )
+
+
+def _family(evidence: EvidenceConfig, spec: RecogniserSpec, calibration: Calibration) -> _Road:
+    columns = np.array([spec.labels.index(name) for name in evidence.classes], dtype=np.intp)
+    scorer = Family(columns, POOLINGS[evidence.pooling], calibration)
+    how = "calibrated" if calibration.calibrated else "uncalibrated"
+    return _Road(scorer, f"the scores of its classes, {how}")
+
+
+def _detector(name: str, sound: SoundConfig, roads: tuple[Scorer, ...]) -> SoundDetector:
+    roads = _told_apart(roads)
     scorer = roads[0] if len(roads) == 1 else Strongest(roads)
     settings = GateSettings(
         threshold=sound.threshold,
@@ -73,11 +181,6 @@ def build_detector(name: str, sound: SoundConfig, spec: RecogniserSpec) -> Sound
     return SoundDetector(name, scorer=scorer, gate=Gate(settings))
 
 
-def _scorer(evidence: EvidenceConfig, spec: RecogniserSpec) -> Scorer:
-    columns = np.array([spec.labels.index(name) for name in evidence.classes], dtype=np.intp)
-    return Family(columns, POOLINGS[evidence.pooling], _calibration(evidence.calibration))
-
-
 def _calibration(config: CalibrationConfig) -> Calibration:
     if config.method == "platt":
         return Platt(slope=config.slope, offset=config.offset)
@@ -85,15 +188,19 @@ def _calibration(config: CalibrationConfig) -> Calibration:
 
 
 def _check_calibrations(config: Config, spec: RecogniserSpec) -> list[Problem]:
-    """A calibration holds only for the model, hop and pooling that it was fitted for."""
+    """A calibration holds only for the model, hop and pooling that it was fitted for.
+
+    A shipped one is passed over elsewhere, one that somebody has named is a mistake.
+    """
     problems = []
     for name, sound in config.sounds.items():
         for index, evidence in enumerate(sound.evidence):
             misfit = _misfit(evidence, spec)
-            if misfit:
-                key = f"sounds.{name}.evidence[{index}].calibration.fitted_for"
-                where = str(config.origins.get(key, ""))
-                problems.append(Problem(where, key, misfit))
+            key = f"sounds.{name}.evidence[{index}].calibration.fitted_for"
+            origin = config.origins.get(f"{key}.recogniser")
+            if misfit and evidence.kind == "family" and origin != SHIPPED:
+                remedy = "calibrate anew or use `method: identity`"
+                problems.append(Problem(str(origin or ""), key, f"{misfit}; {remedy}"))
     return problems
 
 
@@ -104,7 +211,7 @@ def _misfit(evidence: EvidenceConfig, spec: RecogniserSpec) -> str:
     if fitted.recogniser != spec.content_hash:
         return (
             f"fitted for the model {fitted.recogniser[:8]}…, but the model in use is "
-            f"{spec.content_hash[:8]}…; calibrate anew or use `method: identity`"
+            f"{spec.content_hash[:8]}…"
         )
     if abs(fitted.hop_seconds - spec.hop_s) > 1e-9:
         return f"fitted for a hop of {fitted.hop_seconds} s, but the hop is {spec.hop_s} s"

@@ -2,13 +2,16 @@
 
 A Unix socket in the runtime directory, for the service's group.  One JSON object a line, both
 ways: a request has a ``command``; the answer has ``ok`` and either the result or an ``error``.
-``subscribe`` is answered by a stream of ``{"snapshot": …}`` and ``{"event": …}`` lines.
+``subscribe`` is answered by a stream of ``{"snapshot": …}`` and ``{"event": …}`` lines, ``audio``
+by one of what the microphone hears, which is logged: nobody records without a trace.
 """
 
 import json
 import logging
 import os
+import socket
 import socketserver
+import struct
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -27,6 +30,9 @@ QUEUED_LINES = 100
 """A subscriber that is further behind than this misses lines."""
 POLL_S = 0.1
 """A stop is noticed within this time."""
+
+SUBSCRIBE, AUDIO = "subscribe", "audio"
+"""The requests that are answered by a stream."""
 
 Answer = Mapping[str, Any]
 Handler = Callable[[Mapping[str, Any]], Answer]
@@ -48,7 +54,8 @@ class ControlServer:
         """Who answers which command; to be set before ``start``."""
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
-        self._subscribers: set[Queue[str | None]] = set()
+        self._subscribers: dict[Queue[str | None], str] = {}
+        """With what each has asked for."""
         self._lock = threading.Lock()
 
     @property
@@ -59,7 +66,12 @@ class ControlServer:
     @property
     def has_subscribers(self) -> bool:
         """Whether anybody would read what is broadcast."""
-        return bool(self._subscribers)
+        return SUBSCRIBE in self._subscribers.copy().values()
+
+    @property
+    def has_recorders(self) -> bool:
+        """Whether anybody wants the audio itself."""
+        return AUDIO in self._subscribers.copy().values()
 
     def start(self) -> None:
         """Begin to answer; raises ControlError where the socket cannot be made."""
@@ -95,10 +107,10 @@ class ControlServer:
         self._path.unlink(missing_ok=True)
         self._server = self._thread = None
 
-    def broadcast(self, line: Mapping[str, Any]) -> None:
-        """Send a line to all subscribers; one who does not read misses it."""
+    def broadcast(self, line: Mapping[str, Any], to: str = SUBSCRIBE) -> None:
+        """Send a line to all who have asked for its stream; one who does not read misses it."""
         with self._lock:
-            subscribers = list(self._subscribers)
+            subscribers = [queue for queue, asked in self._subscribers.items() if asked == to]
         if subscribers:
             text = json.dumps(line, ensure_ascii=False)
             for queue in subscribers:
@@ -111,7 +123,7 @@ class ControlServer:
             name = request["command"]
             handler = self.handlers[name]
         except (ValueError, TypeError, KeyError, RecursionError):
-            known = ", ".join(sorted([*self.handlers, "subscribe"]))
+            known = ", ".join(sorted([*self.handlers, SUBSCRIBE, AUDIO]))
             return {"ok": False, "error": f"not a request; its command is one of {known}"}
         try:
             return {"ok": True, **handler(request)}
@@ -121,17 +133,17 @@ class ControlServer:
             _log.exception("control request %r failed", name)
             return {"ok": False, "error": "internal error, see the log"}
 
-    def subscribe(self) -> Queue[str | None]:
+    def subscribe(self, asked: str = SUBSCRIBE) -> Queue[str | None]:
         """A new subscriber's queue; None in it says that the server stops."""
         queue: Queue[str | None] = Queue(QUEUED_LINES)
         with self._lock:
-            self._subscribers.add(queue)
+            self._subscribers[queue] = asked
         return queue
 
     def unsubscribe(self, queue: Queue[str | None]) -> None:
         """Forget a subscriber."""
         with self._lock:
-            self._subscribers.discard(queue)
+            self._subscribers.pop(queue, None)
 
     def _prepare_directory(self) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -197,13 +209,25 @@ class _Client(socketserver.StreamRequestHandler):
             if len(line) > MAX_REQUEST_BYTES:
                 self._send(json.dumps({"ok": False, "error": "request too long"}))
                 return
-            if _is_subscribe(line):
-                self._stream(control)
+            asked = _asked_stream(line)
+            if asked == AUDIO:
+                self._stream_audio(control)
+                return
+            if asked is not None:
+                self._stream(control, asked)
                 return
             self._send(json.dumps(control.answer(line), ensure_ascii=False))
 
-    def _stream(self, control: ControlServer) -> None:
-        queue = control.subscribe()
+    def _stream_audio(self, control: ControlServer) -> None:
+        who = _peer(self.connection)
+        _log.warning("%s begins to record what the microphone hears", who)
+        try:
+            self._stream(control, AUDIO)
+        finally:
+            _log.warning("%s has ceased to record", who)
+
+    def _stream(self, control: ControlServer, asked: str) -> None:
+        queue = control.subscribe(asked)
         try:
             self._send('{"ok": true}')
             while (text := self._next(queue)) is not None:
@@ -222,12 +246,21 @@ class _Client(socketserver.StreamRequestHandler):
         self.wfile.write(text.encode(errors="backslashreplace") + b"\n")
 
 
-def _is_subscribe(line: bytes) -> bool:
+def _asked_stream(line: bytes) -> str | None:
     try:
         request = json.loads(line)
     except (ValueError, RecursionError):
-        return False
-    return isinstance(request, dict) and request.get("command") == "subscribe"
+        return None
+    command = request.get("command") if isinstance(request, dict) else None
+    return command if command in (SUBSCRIBE, AUDIO) else None
+
+
+def _peer(connection: socket.socket) -> str:
+    """Who is at the other end, as the kernel knows it."""
+    size = struct.calcsize("3i")
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    process, user, _ = struct.unpack("3i", told)
+    return f"process {process} of user {user}"
 
 
 def _offer(queue: "Queue[str | None]", text: str) -> None:

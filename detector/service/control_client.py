@@ -56,11 +56,11 @@ class ControlClient:
         with self._connect() as connection:
             return self._ask(connection, {"command": command, **arguments})
 
-    def subscribe(self) -> Generator[dict[str, Any], None, None]:
-        """All that the daemon broadcasts, until it stops."""
+    def subscribe(self, stream_name: str = "subscribe") -> Generator[dict[str, Any], None, None]:
+        """All that the daemon broadcasts on a stream, until it stops."""
         with self._connect() as connection:
             stream = connection.makefile("rb")
-            self._ask(connection, {"command": "subscribe"}, stream)
+            self._ask(connection, {"command": stream_name}, stream)
             try:
                 for line in stream:
                     if line.strip():

@@ -198,4 +198,5 @@ class Daemon:
 
 def _needs_new_parts(old: Config, new: Config) -> bool:
     """Whether more than sounds, model and log has changed: then outlets and source begin anew."""
-    return replace(old, sounds=new.sounds, model=new.model, log=new.log) != new
+    kept = replace(old, sounds=new.sounds, calibration=new.calibration)
+    return replace(kept, model=new.model, log=new.log) != new

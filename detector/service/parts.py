@@ -11,12 +11,14 @@ from detector.alerts.messages import class_scores, delivery_payload
 from detector.alerts.sinks import Delivery
 from detector.audio.open import open_source
 from detector.config import Config
+from detector.core.audio import Block, Gap
 from detector.core.clock import Clock
 from detector.core.errors import ControlError
 from detector.core.events import Command, Event, OffsetReason, Phase
 from detector.core.recognition import Recogniser
+from detector.service.along import audio_document
 from detector.service.build import build_pipeline
-from detector.service.control import ControlServer, runtime_directory
+from detector.service.control import AUDIO, ControlServer, runtime_directory
 from detector.service.control_client import SOCKET_NAME
 from detector.service.desk import Desk
 from detector.service.diary import Diary
@@ -65,6 +67,11 @@ class Teller:
             self._control.broadcast({"event": body})
             ended = " ended" if event.test and event.phase is Phase.OFFSET else ""
             _log.info("%s%s (%s)", body["event_type"], ended, event.id)
+
+    def hand_on(self, item: Block | Gap) -> None:
+        """Give what is heard to whoever records; mostly nobody does."""
+        if self._control.has_recorders:
+            self._control.broadcast(audio_document(item), to=AUDIO)
 
     def show(self, snapshot: Snapshot) -> None:
         """Show a window to whoever is subscribed."""
@@ -115,6 +122,7 @@ class Parts:
             clock=around.clock,
             on_events=self.teller.tell,
             memory=diary,
+            on_audio=self.teller.hand_on,
         )
         self.monitor = Monitor(
             self.worker,

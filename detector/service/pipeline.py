@@ -95,9 +95,11 @@ class EventMaker:
     def interrupted(self, began: Event, last_sign_of_life: datetime | None) -> Event:
         """The end of a sound that was on when the process was cut off."""
         ended = max(began.onset_utc, last_sign_of_life or began.onset_utc)
+        heard = began.detection and replace(began.detection, why="")
         return replace(
             began,
             phase=Phase.OFFSET,
+            detection=heard,
             offset_utc=ended,
             offset_s=began.onset_s + (ended - began.onset_utc).total_seconds(),
             latency_ms=None,
@@ -148,6 +150,10 @@ class ListenedSound:
 
     detector: SoundDetector
     urgency: Urgency
+    evidence: tuple[str, ...] = ()
+    """What tells it, one line each, for people."""
+    refused: tuple[str, ...] = ()
+    """Why some of it is not what was configured."""
 
 
 class Pipeline:
@@ -182,7 +188,7 @@ class Pipeline:
         self.listener: Callable[[Block | Gap], None] | None = None
         """Whoever wants to hear along, on the owner's thread: it must be quick."""
         self.windows = 0
-        """Windows so far, of all recognisers."""
+        """Windows of the first recogniser so far."""
 
     @property
     def armed(self) -> bool:
@@ -198,6 +204,11 @@ class Pipeline:
     def detectors(self) -> Mapping[str, SoundDetector]:
         """The sounds by name."""
         return {sound: heard.detector for sound, heard in self._sounds.items()}
+
+    @property
+    def evidence(self) -> Mapping[str, Sequence[str]]:
+        """What tells each sound, one line each, for people. Safe from any thread."""
+        return {sound: heard.evidence for sound, heard in self._sounds.items()}
 
     def fresh_recogniser(self) -> Recogniser:
         """Another one like the first, to try something that nobody listens for."""
@@ -215,11 +226,29 @@ class Pipeline:
         # The first comes last: what it decides must be able to rest on all of them.
         for place in reversed(range(len(self._recognisers))):
             for observation in self._recognisers[place].feed(item):
-                self.windows += 1
                 self._remember(place, observation)
                 if place == 0:
+                    self.windows += 1
                     events += self._decide(observation)
         return events
+
+    def replay(self, seconds: float) -> list[Snapshot]:
+        """The last seconds, decided once more by gates that know nothing of what was before."""
+        again = Pipeline(
+            recognisers=self._recognisers,
+            sounds=[replace(one, detector=one.detector.fresh()) for one in self._sounds.values()],
+            events=self._events,
+        )
+        windows: list[Snapshot] = []
+        again._on_snapshot = windows.append
+        newest_s = self._recent[0][-1].end_s if self._recent[0] else 0.0
+        for observation in [one for one in self._recent[0] if one.end_s > newest_s - seconds]:
+            again._recent = tuple(
+                deque(one for one in recent if one.end_s <= observation.end_s)
+                for recent in self._recent
+            )
+            again._decide(observation)
+        return windows
 
     def set_armed(self, *, armed: bool) -> list[Event]:
         """Decide sounds, or cease to; ceasing ends those that are on."""
@@ -305,7 +334,14 @@ class Pipeline:
             calibrated=detector.calibrated,
             classes=best.classes,
             level_dbfs=best.level_dbfs,
+            why=detector.explain(transition) + self._next_best(sound),
         )
+
+    def _next_best(self, sound: str) -> str:
+        """Which other sound comes nearest at this window."""
+        others = [one for name, one in self.detectors.items() if name != sound]
+        best = max(others, key=lambda one: one.probability, default=None)
+        return "" if best is None else f"; next best: {best.sound} {best.probability:.2f}"
 
     def _monotonic_of(self, source_s: float) -> float:
         sample, captured_s = self._captured

@@ -66,12 +66,17 @@ class Worker:
         clock: Clock,
         on_events: Callable[[list[Event]], None],
         memory: Memory | None = None,
+        on_audio: Callable[[Block | Gap], None] = lambda _item: None,
     ) -> None:
-        """Only assigns; ``memory`` keeps what is learnt of microphones."""
+        """Only assigns; ``memory`` keeps what is learnt of microphones.
+
+        ``on_audio`` hears along, on the worker's thread: it must be quick.
+        """
         self._source = source
         self._pipeline = pipeline
         self._clock = clock
         self._on_events = on_events
+        self._on_audio = on_audio
         self._ears = Ears(memory)
         self._requests: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._stopping = threading.Event()
@@ -212,6 +217,7 @@ class Worker:
 
     def _feed(self, item: Block | Gap) -> int:
         """How many windows it made."""
+        self._on_audio(item)
         before, began_s = self._pipeline.windows, self._clock.monotonic()
         events = self._pipeline.feed(item)
         windows = self._pipeline.windows - before

@@ -9,7 +9,7 @@ import pytest
 from detector.alerts.history import Question, read_history
 from detector.alerts.store import DeliveryState, EventStore, Moment, Settled
 from detector.core.errors import DetectorError
-from detector.core.events import Event, EventKind
+from detector.core.events import Event, EventKind, Phase
 from tests.alerts.tools import DETECTION, ONSET, offset, onset
 
 NOW = Moment(1_790_000_000.0, 1000.0, "boot")
@@ -53,6 +53,17 @@ def test_an_event_is_one_entry_from_its_beginning_to_its_end(path: Path) -> None
     assert (entry["offset"], entry["reason"]) == ("2026-11-20T18:21:27.769Z", "data")
     assert entry["latency_ms"] == 1480.0
     assert not {"phase", "event_type"} & set(entry)
+
+
+def test_what_was_possible_is_the_entry_of_what_it_became(path: Path) -> None:
+    """Or stands as possible and no more."""
+    first = replace(DETECTION, probability=0.6)
+    write(path, onset(phase=Phase.POSSIBLE, detection=first), onset(), offset())
+    write(path, onset(number=2, phase=Phase.POSSIBLE, detection=first))
+    became, remained = read_history(path, Question())
+    assert (became["confirmed"], became["probability"]) == (True, 0.93)
+    assert became["duration_s"] == 8.25
+    assert (remained["confirmed"], remained["probability"]) == (False, 0.6)
 
 
 def test_the_beginning_comes_first_whatever_the_clock_did_meanwhile(path: Path) -> None:

@@ -27,6 +27,7 @@ def any_event(seed: int) -> Event:
         calibrated=draw.random() < 0.5,
         classes=scores,
         level_dbfs=draw.choice([-31.25, float("-inf"), draw.uniform(-120, 0)]),
+        why=draw.choice(["", "0.41 < 0.46; next best: é"]),
     )
     return Event(
         id=f"nursery-{seed}",

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from detector.core.recognition import LEVEL, SCORES, Observation
-from detector.events.calibration import Calibration, Identity, Platt
+from detector.events.calibration import Calibration, Identity, Platt, Stretched
 from detector.events.gate import Gate, GateSettings
 from detector.events.scorers import POOLINGS, Family, Strongest, best_classes
 from detector.events.sounds import SoundDetector
@@ -98,3 +98,18 @@ def test_a_reading_tells_why() -> None:
     assert sound.reading().why == "0.60 ≥ 0.50, 1.0 s of 1.4 s heard"
     sound.step([[observation(0.6, end_s=1.935)]])
     assert sound.reading().why == "on for 0.7 s; 0.60 ≥ release 0.30"
+
+
+def test_a_stretched_score_meets_the_thresholds_where_a_score_usually_does() -> None:
+    """0.5 and 0.3 fall on those in force; in between and beyond it goes straight on."""
+    stretched = Stretched(threshold=0.9, release_threshold=0.6)
+    found = [stretched(score) for score in (0.0, 0.15, 0.3, 0.4, 0.5, 0.75, 1.0)]
+    assert found == pytest.approx([0.0, 0.3, 0.6, 0.75, 0.9, 0.95, 1.0])
+    assert not stretched.calibrated
+
+
+def test_a_stretch_onto_the_usual_thresholds_changes_nothing() -> None:
+    """Whatever the score."""
+    stretched = Stretched(threshold=0.5, release_threshold=0.3)
+    for score in np.linspace(0.0, 1.0, 33):
+        assert stretched(float(score)) == pytest.approx(score)

@@ -1,6 +1,7 @@
 """Windows on a stream of blocks and gaps, with a model that remembers what it was shown."""
 
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from detector.core.audio import Block, Gap, GapCause, Samples
 from detector.core.errors import ModelError
 from detector.core.level import FLOOR_DBFS
-from detector.core.recognition import LEVEL, SCORES, Array, Observation, Recogniser
+from detector.core.recognition import EMBEDDING, LEVEL, SCORES, Array, Observation, Recogniser
 from detector.model.recogniser import ClassifierLike, WindowRecogniser
 
 WINDOW = 1000
@@ -20,25 +21,26 @@ class RememberingClassifier:
     window_samples = WINDOW
     labels = ("first", "last")
     content_hash = "ab" * 32
+    output_shapes: Mapping[str, tuple[int, ...]] = {SCORES: (2,), EMBEDDING: (1,)}
 
     def __init__(self) -> None:
         self.windows: list[Samples] = []
 
-    def scores(self, window: Samples) -> Array:
-        """First and last sample."""
+    def outputs(self, window: Samples) -> Mapping[str, Array]:
+        """First and last sample, and the middle one."""
         self.windows.append(window.copy())
-        return window[[0, -1]].copy()
+        return {SCORES: window[[0, -1]].copy(), EMBEDDING: window[[WINDOW // 2]].copy()}
 
 
 class FailingOnceClassifier(RememberingClassifier):
     """Fails on its first window."""
 
-    def scores(self, window: Samples) -> Array:
+    def outputs(self, window: Samples) -> Mapping[str, Array]:
         """First and last sample, but not of the first window."""
-        scores = super().scores(window)
+        outputs = super().outputs(window)
         if len(self.windows) == 1:
             raise ModelError("the model failed")
-        return scores
+        return outputs
 
 
 def counting_block(start: int, count: int) -> Block:
@@ -118,7 +120,7 @@ def test_one_long_block_gives_all_its_windows_in_order() -> None:
     assert starts == [0.0, 0.03, 0.06, 0.09]
 
 
-def test_observation_holds_scores_and_level() -> None:
+def test_observation_holds_what_the_model_gives_and_the_level() -> None:
     """A full-scale sine is −3 dBFS; the level is an array without dimensions."""
     recogniser = WindowRecogniser(RememberingClassifier(), hop_seconds=0.01)
     sine = np.sin(2 * np.pi * 160 * np.arange(WINDOW) / 16_000).astype(np.float32)
@@ -128,6 +130,7 @@ def test_observation_holds_scores_and_level() -> None:
         assert observation.outputs[name].shape == shape
         assert observation.outputs[name].dtype == np.float32
     np.testing.assert_array_equal(observation.outputs[SCORES], sine[[0, -1]])
+    np.testing.assert_array_equal(observation.outputs[EMBEDDING], sine[[WINDOW // 2]])
     assert float(observation.outputs[LEVEL]) == pytest.approx(-3.01, abs=0.01)
 
 
@@ -151,7 +154,7 @@ def test_spec_tells_model_hop_and_window() -> None:
     spec = WindowRecogniser(RememberingClassifier(), hop_seconds=0.48).spec
     assert (spec.content_hash, spec.labels) == ("ab" * 32, ("first", "last"))
     assert (spec.hop_samples, spec.hop_s, spec.context_samples) == (7680, 0.48, WINDOW)
-    assert dict(spec.outputs) == {SCORES: (2,), LEVEL: ()}
+    assert dict(spec.outputs) == {SCORES: (2,), EMBEDDING: (1,), LEVEL: ()}
 
 
 @pytest.mark.parametrize("hop_seconds", [0.0, -0.01, 0.005, 0.0155, float("nan")])

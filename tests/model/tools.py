@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 FLOAT32, INT32, INT8 = 0, 2, 9  # TensorType of the TFLite schema
-SLICE = 65  # BuiltinOperator
+SLICE, FULLY_CONNECTED, LOGISTIC = 65, 9, 14  # BuiltinOperator
 
 
 class FlatWriter:
@@ -116,6 +116,60 @@ def slicing_model(
     root: dict[int, bytes | int] = {
         0: struct.pack("<I", 3),
         1: writer.offsets([code]),
+        2: writer.offsets([writer.table(graph)]),
+        4: writer.offsets(buffers),
+    }
+    return writer.finish(writer.table(root), b"TFL3")
+
+
+def layered_model(
+    weights: Sequence[Sequence[Sequence[float]]], *, window: int = 8000, sigmoid: bool = True
+) -> bytes:
+    """Build a model of layers without bias, each (outputs, inputs), and a sigmoid at the end.
+
+    The first layer sees the first samples of the window.
+    """
+    writer = FlatWriter()
+    sizes = [len(weights[0][0]), *(len(layer) for layer in weights)]
+    begins = [struct.pack("<2i", *each) for each in ([0, 0], [1, sizes[0]])]
+    packed = [struct.pack(f"<{len(row)}f", *row) for layer in weights for row in layer]
+    rows = iter(packed)
+    constants = [*begins, *(b"".join(next(rows) for _ in layer) for layer in weights)]
+    buffers = [writer.table({})]
+    buffers += [writer.table({0: writer.vector(raw, len(raw), 16)}) for raw in constants]
+    layers = range(len(weights))
+    shapes = [
+        ([1, window], FLOAT32, 0),
+        ([2], INT32, 1),
+        ([2], INT32, 2),
+        *(([sizes[i + 1], sizes[i]], FLOAT32, 3 + i) for i in layers),
+        *(([1, size], FLOAT32, 0) for size in [*sizes, sizes[-1]]),
+    ]
+    tensors = [
+        _tensor(writer, shape, dtype=dtype, buffer=buffer, open_shape=False)
+        for shape, dtype, buffer in shapes
+    ]
+    first = 3 + len(weights)  # what the slice gives; what each layer gives comes after it
+    steps = [(0, [0, 1, 2], first), *((1, [first + i, 3 + i, -1], first + 1 + i) for i in layers)]
+    if sigmoid:
+        steps.append((2, [first + len(weights)], first + 1 + len(weights)))
+    operators = [
+        writer.table({0: struct.pack("<I", code), 1: writer.ints(takes), 2: writer.ints([gives])})
+        for code, takes, gives in steps
+    ]
+    graph: dict[int, bytes | int] = {
+        0: writer.offsets(tensors),
+        1: writer.ints([0]),
+        2: writer.ints([steps[-1][2]]),
+        3: writer.offsets(operators),
+    }
+    codes = [
+        writer.table({0: struct.pack("<b", code), 3: struct.pack("<i", code)})
+        for code in (SLICE, FULLY_CONNECTED, LOGISTIC)
+    ]
+    root: dict[int, bytes | int] = {
+        0: struct.pack("<I", 3),
+        1: writer.offsets(codes),
         2: writer.offsets([writer.table(graph)]),
         4: writer.offsets(buffers),
     }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from detector.core.audio import Block, Gap
-from detector.core.recognition import LEVEL, SCORES, Observation, RecogniserSpec
+from detector.core.recognition import LEVEL, LOGITS, SCORES, Observation, RecogniserSpec
 
 
 class ToldRecogniser:
@@ -20,7 +20,7 @@ class ToldRecogniser:
         """One window a second."""
         return RecogniserSpec(
             content_hash="0" * 64,
-            outputs={SCORES: (len(self._labels),), LEVEL: ()},
+            outputs={SCORES: (len(self._labels),), LOGITS: (len(self._labels),), LEVEL: ()},
             labels=self._labels,
             hop_samples=16_000,
             context_samples=16_000,
@@ -39,8 +39,11 @@ class ToldRecogniser:
         return ToldRecogniser(self._labels)
 
     def _observation(self, block: Block, start: int) -> Observation:
+        scores = block.samples[start : start + len(self._labels)].copy()
+        inside = np.clip(scores, 1e-3, 1 - 1e-3)
         outputs = {
-            SCORES: block.samples[start : start + len(self._labels)].copy(),
+            SCORES: scores,
+            LOGITS: np.log(inside / (1 - inside)),
             LEVEL: np.array(-20.0, np.float32),
         }
         start_s = (block.start_sample + start) / 16_000

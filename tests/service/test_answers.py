@@ -70,6 +70,7 @@ def test_status_tells_everything_at_a_glance(parts: Parts) -> None:
     assert answer["health"]["mic_state"] == "missing"
     assert answer["armed"] is True
     assert answer["sounds"] == ["dog_bark", "baby_cry"]
+    assert answer["evidence"]["dog_bark"] == ["the scores of its classes, uncalibrated"]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,7 @@ def test_commands_say_what_was_done(
         ("set_threshold", {"sound": "dog_bark", "value": 2}, "threshold 2: must be a number from"),
         ("recent", {"seconds": "all"}, "seconds: 'all': must be a number"),
         ("recent", {"seconds": True}, "seconds: True: must be a number"),
+        ("explain", {"seconds": "all"}, "seconds: 'all': must be a number"),
     ],
 )
 def test_requests_that_make_no_sense_are_refused(
@@ -120,14 +122,12 @@ class Heard:
         parts.worker = bench.worker
         bench.hear(*[second(index, 0.1, 0.9, 0.2, index / 100) for index in range(40)])
         self._bench = bench
-        self._recent = Answers(node="nursery", ask=on_this_thread, parts=lambda: parts).handlers()[
-            "recent"
-        ]
+        self._answers = Answers(node="nursery", ask=on_this_thread, parts=lambda: parts).handlers()
 
-    def ask(self, **fields: Any) -> list[dict[str, Any]]:
+    def ask(self, command: str = "recent", **fields: Any) -> list[dict[str, Any]]:
         """The windows of an answer; asked on another thread, as a client's would."""
         with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(self._recent, fields)
+            future = pool.submit(self._answers[command], fields)
             while not future.done():
                 self._bench.serve()
             windows: list[dict[str, Any]] = future.result()["windows"]
@@ -194,6 +194,14 @@ def test_a_self_test_is_answered_with_its_result(parts: Parts, bench: Bench) -> 
     result = future.result()["selftest"]
     assert (result["passed"], result["trigger"]) == (True, "command")
     assert list(result["steps"]) == ["microphone", "model", "broker"]
+
+
+def test_the_last_seconds_are_explained(parts: Parts, bench: Bench) -> None:
+    """Window by window, each sound with why."""
+    windows = Heard(parts, bench).ask("explain", seconds=1.5)
+    assert [one["end_s"] for one in windows] == [39.0, 40.0]
+    whys = {one["sound"]: one["why"] for one in windows[-1]["sounds"]}
+    assert whys["dog_bark"].startswith("on for ")
 
 
 def test_a_snapshot_is_told_with_rounded_figures(parts: Parts) -> None:

@@ -139,7 +139,7 @@ def test_garbage_is_answered_with_what_would_be_right(server: ControlServer, lin
     refused, answered = say(server.path, line + b'\n{"command": "ping"}\n')
     assert refused["ok"] is False
     assert refused["error"].endswith(
-        "its command is one of echo, fail, odd, ping, refuse, subscribe"
+        "its command is one of audio, echo, fail, odd, ping, refuse, subscribe"
     )
     assert answered["ok"] is True
 

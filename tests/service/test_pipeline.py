@@ -77,6 +77,55 @@ def test_an_event_says_what_it_rests_on() -> None:
     assert found.level_dbfs == -20.0
 
 
+TWO = (
+    YAML.replace("confirm_seconds: 0", "confirm_seconds: 2")
+    + """
+  rain:
+    evidence: [{classes: [Rain]}]
+"""
+)
+
+
+def test_an_event_says_why_it_came_to_this() -> None:
+    """The threshold, what was heard of what was asked for, and which other sound came nearest."""
+    clock = HandClock()
+    onset, offset = feed(pipeline(clock, yaml=TWO), clock, 0.1, 0.9, 0.8, 0.1, 0.1)
+    assert onset.detection is not None
+    assert onset.detection.why == "0.80 ≥ 0.50, 2.0 s of 2.0 s heard; next best: rain 0.20"
+    assert offset.detection is not None
+    assert offset.detection.why == "no longer ≥ release 0.30: now 0.10; next best: rain 0.20"
+
+
+def test_a_sound_that_is_ended_from_outside_says_so() -> None:
+    """Rather than why it might have ended by itself."""
+    clock = HandClock()
+    line = pipeline(clock)
+    feed(line, clock, 0.1, 0.9)
+    (ended,) = line.set_armed(armed=False)
+    assert ended.detection is not None
+    assert ended.detection.why == "ended (disarmed) at 0.90"
+
+
+def test_what_was_just_heard_can_be_decided_once_more() -> None:
+    """Though nobody watched; and what is being decided is not touched."""
+    clock = HandClock()
+    line = pipeline(clock, yaml=TWO)
+    feed(line, clock, 0.1, 0.9, 0.8, 0.1)
+    windows = line.replay(3.0)
+    assert [window.end_s for window in windows] == [2.0, 3.0, 4.0]
+    assert [window.sounds[0].why for window in windows] == [
+        "0.90 ≥ 0.50, 1.0 s of 2.0 s heard",
+        "on for 2.0 s; 0.80 ≥ release 0.30",
+        "on for 3.0 s; 0.10 < release 0.30",
+    ]
+    assert [event.phase for event in feed(line, clock, 0.0, start=4)] == [Phase.OFFSET]
+
+
+def test_a_pipeline_that_has_heard_nothing_replays_nothing() -> None:
+    """As right after the start."""
+    assert pipeline(HandClock()).replay(30.0) == []
+
+
 def test_an_offset_tells_of_the_peak_not_of_the_silence() -> None:
     """The best classes are those of the loudest moment."""
     clock = HandClock()
@@ -225,7 +274,7 @@ def test_a_sound_may_rest_on_a_second_recogniser_beside_the_first() -> None:
     (event,) = feed(line, clock, 0.9)
     assert event.sound == "kettle"
     assert len(seen) == len(line.recent) == 1
-    assert line.windows == 2
+    assert line.windows == 1
     assert [one.name for one in seen[0].classes] == ["Bark", "Rain", "Dog", "Baby cry, infant cry"]
     assert len(first.fed) == len(beside.fed) == 1
 

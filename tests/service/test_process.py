@@ -90,7 +90,13 @@ def test_a_scene_is_told_as_json_lines_between_ready_and_stopping(
     output, log = started.communicate(timeout=60)
     assert started.returncode == 0
     told = [json.loads(line)["event_type"] for line in output.splitlines()]
-    assert sorted(told) == ["siren", "siren_ended", "smoke_alarm", "smoke_alarm_ended"]
+    assert sorted(told) == [
+        "siren",
+        "siren_ended",
+        "smoke_alarm",
+        "smoke_alarm_ended",
+        "smoke_alarm_possible",
+    ]
     assert process.notifications.all()[0] == "READY=1"
     assert process.notifications.all()[-1] == "STOPPING=1"
     assert "not a life-safety device" in log

@@ -1,0 +1,180 @@
+"""``detector calibrate``, as a new user meets it: from a folder of recordings to the daemon."""
+
+import csv
+import json
+import shutil
+import signal
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detector.config.calibration import CALIBRATION_NAME
+from detector.core.audio import SAMPLE_RATE_HZ, Samples
+from tests.cli.tools import KNOCK, Commands, daemon, s16, wav
+
+GROUPS = 5
+CLAP = KNOCK.replace("  knock:", "  clap:")
+"""A sound whose name means no other in anybody's collection, as "knock" does."""
+
+
+def level(score: float, seed: int, seconds: float = 3.0) -> Samples:
+    """For the tiny model: this score throughout, nearly."""
+    rng = np.random.default_rng(seed)
+    count = round(seconds * SAMPLE_RATE_HZ)
+    return np.asarray(score + rng.normal(0.0, 0.005, count), np.float32)
+
+
+@pytest.fixture
+def recordings_at_home(detector: Commands) -> Path:
+    """Claps that are heard at 0.3 only, on five days, and as many of a quiet room."""
+    detector.config(CLAP)
+    folder = detector.folder / "recordings"
+    for label, score in (("clap", 0.3), ("evening", 0.02)):
+        (folder / label).mkdir(parents=True)
+        for day in range(GROUPS):
+            path = folder / label / f"2026-11-{10 + day + 5 * (label == 'clap')}__180000.wav"
+            wav(path, level(score, day + len(label) * 100))
+    return folder
+
+
+@pytest.mark.timeout(90)
+def test_from_recordings_to_a_daemon_that_uses_them(
+    detector: Commands, recordings_at_home: Path
+) -> None:
+    """A clap that was not heard before is heard after, and says that it is calibrated."""
+    clap = wav(detector.folder / "new.wav", level(0.3, 7))
+    assert "did not fire: 0.3" in detector("explain", clap).out
+    done = detector("calibrate", recordings_at_home)
+    assert done.code == 0, done.err
+    assert done.out.startswith("clap: threshold 0.")
+    assert "supports at most" in done.out
+    assert (detector.folder / "calibration.html").read_text().startswith("<!doctype html>")
+    assert "fired at" in detector("explain", clap).out
+    shown = detector("config", "show").out
+    assert f"{CALIBRATION_NAME}:" in next(x for x in shown.splitlines() if " threshold: " in x)
+    assert f"{CALIBRATION_NAME}: clap" in detector("config", "check").out
+    with daemon(detector) as running:
+        running.wait()
+        assert running.process.stdin is not None
+        running.process.stdin.write(s16(level(0.3, 8)))
+        running.process.stdin.flush()
+        while not (events := detector("history", "--json").out):
+            assert running.process.poll() is None
+    event = json.loads(events.splitlines()[0])
+    assert (event["sound"], event["calibrated"]) == ("clap", True)
+
+
+def test_a_reload_takes_it_in(detector: Commands, recordings_at_home: Path) -> None:
+    """SIGHUP is enough: the next clap is told, and was not before."""
+    with daemon(detector) as running:
+        running.wait()
+        assert detector("calibrate", recordings_at_home).code == 0
+        running.process.send_signal(signal.SIGHUP)
+        while "configuration read anew" not in running.log:
+            assert running.process.poll() is None, running.log
+        assert running.process.stdin is not None
+        running.process.stdin.write(s16(level(0.3, 8)))
+        running.process.stdin.flush()
+        while not (events := detector("history", "--json").out):
+            assert running.process.poll() is None, running.log
+    assert json.loads(events.splitlines()[0])["calibrated"]
+
+
+def test_a_refusal_writes_nothing_and_loses_nothing(
+    detector: Commands, recordings_at_home: Path
+) -> None:
+    """Each recording that cannot be used is a line, and the file of before stays."""
+    assert detector("calibrate", recordings_at_home).code == 0
+    out = detector.folder / CALIBRATION_NAME
+    before = out.read_bytes()
+    wav(recordings_at_home / "clap" / "dead.wav", np.zeros(48_000, np.float32))
+    (recordings_at_home / "clap" / "odd.wav").write_bytes(b"odd")
+    refused = detector("calibrate", recordings_at_home)
+    assert refused.code == 9
+    assert len(refused.complaints) == 2
+    assert out.read_bytes() == before
+    assert {path.name for path in out.parent.iterdir() if path.name.startswith(".")} == set()
+    assert detector("calibrate", recordings_at_home, "--skip-unfit").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--sound", "clop"), "clop is no sound that is known; did you mean clap?"),
+        (("--evening", "nowhere"), "nowhere holds no recordings of an evening"),
+        (("--out", "/nowhere/c.yaml", "--report", "r.html"), "/nowhere/c.yaml cannot be written"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    detector: Commands, recordings_at_home: Path, arguments: tuple[str, ...], line: str
+) -> None:
+    """With the name, and what would be right."""
+    words = [str(detector.folder / one) if one == "r.html" else one for one in arguments]
+    assert detector("calibrate", recordings_at_home, *words).failed(9).startswith(line)
+
+
+@pytest.mark.parametrize(
+    "option", [("--max-false-alarms", "daily"), ("--min-recall", "95"), ("--min-recall",)]
+)
+def test_a_target_that_is_none_is_wrong_use(detector: Commands, option: tuple[str, ...]) -> None:
+    """With what would be one."""
+    assert detector("calibrate", "data", *option).code == 2
+
+
+def test_another_sound_is_added_to_the_file(detector: Commands, recordings_at_home: Path) -> None:
+    """What stood there of others stays."""
+    out = detector.folder / CALIBRATION_NAME
+    out.write_text("version: 1\nsounds: {siren: {threshold: 0.7}}\n")
+    assert detector("calibrate", recordings_at_home).code == 0
+    told = out.read_text()
+    assert "siren:" in told
+    assert "clap:" in told
+
+
+def test_a_calibration_is_not_made_on_top_of_itself(
+    detector: Commands, recordings_at_home: Path
+) -> None:
+    """The same recordings twice give the same curve: it begins from what was before them."""
+    out = detector.folder / CALIBRATION_NAME
+    curves = []
+    for _ in range(2):
+        assert detector("calibrate", recordings_at_home).code == 0
+        curves.append([x for x in out.read_text().splitlines() if "slope" in x or "offset" in x])
+    assert curves[0] == curves[1]
+
+
+def collected(recordings: Path, label: str, groups: int) -> list[tuple[str, Path]]:
+    """The first recording of some groups of a label: (group, path)."""
+    by_group: dict[str, Path] = defaultdict()
+    with (recordings / "MANIFEST.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["label"] == label and float(row["seconds"]) >= 1.0:
+                by_group.setdefault(row["group"], recordings / row["path"])
+    return list(by_group.items())[:groups]
+
+
+@pytest.mark.model
+@pytest.mark.recordings
+@pytest.mark.timeout(120)
+def test_the_real_model_learns_from_a_handful_of_real_recordings(
+    bare: Commands, model_path: Path, recordings: Path
+) -> None:
+    """Dogs of some groups against roosters and bells; what was learnt is in force at once."""
+    bare.environment["DETECTOR_MODEL"] = str(model_path)
+    bare.environment["DETECTOR_CONFIG"] = str(
+        bare.config(KNOCK.split("sounds")[0] + "sounds: [dog_bark]\n")
+    )
+    data = bare.folder / "data"
+    for label, groups in (("dog_bark", 8), ("rooster", 5), ("church_bells", 5)):
+        for number, (_, path) in enumerate(collected(recordings, label, groups)):
+            place = data / label / f"{label}{number}"
+            place.mkdir(parents=True)
+            shutil.copy(path, place)
+    done = bare("calibrate", data, "--skip-unfit")
+    assert done.code == 0, done.err
+    assert done.out.startswith("dog_bark: threshold")
+    bark = next((data / "dog_bark").rglob("*.flac"))
+    document = json.loads(bare("classify", "--json", bark).out)
+    assert [one["calibrated"] for one in document["events"] if one["sound"] == "dog_bark"]
