@@ -34,7 +34,7 @@ OWNERS = {
     "paho": {"alerts/mqtt.py"},
     "yaml": {"config"},
     "rich": {"cli/listen.py", "cli/progress.py"},
-    **{name: {"workbench"} for name in ("pandas", "scipy", "sed_scores_eval", "sklearn")},
+    **{name: {"workbench"} for name in ("pandas", "sed_scores_eval")},
 }
 """The one module, or the room, that may import a third-party package; numpy is everybody's."""
 

@@ -143,10 +143,8 @@ def _text(request: Mapping[str, Any], key: str) -> str | None:
 
 def _seconds(request: Mapping[str, Any]) -> float:
     """How far back is asked for."""
-    seconds = request.get("seconds", 30.0)
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise ControlError(f"seconds: {seconds!r}: must be a number")
-    return float(seconds)
+    seconds = _number(request, "seconds")
+    return 30.0 if seconds is None else seconds
 
 
 def _number(request: Mapping[str, Any], key: str) -> float | None:

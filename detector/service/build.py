@@ -18,8 +18,9 @@ from detector.events.gate import Gate, GateSettings
 from detector.events.scorers import POOLINGS, Family, Scorer, Strongest, Unless
 from detector.events.sounds import SoundDetector
 from detector.model.envelopes import ToneEnvelopes
+from detector.service.eventmaker import EventMaker
 from detector.service.heads import Place, Settled, settle_heads
-from detector.service.pipeline import EventMaker, ListenedSound, Pipeline, Snapshot
+from detector.service.pipeline import ListenedSound, Pipeline, Snapshot
 
 _log = logging.getLogger(__name__)
 

@@ -21,9 +21,10 @@ from detector.core.events import (
     TestAlert,
     Urgency,
 )
+from detector.service.eventmaker import EventMaker
 from detector.service.outputs import Outputs
 from detector.service.overrides import Overrides
-from detector.service.pipeline import EventMaker, Pipeline
+from detector.service.pipeline import Pipeline
 from detector.service.selftest import SelfTests
 from detector.service.worker import Worker
 

@@ -11,8 +11,8 @@ from detector.core.clock import Clock
 from detector.core.events import Event, EventKind, OffsetReason, Urgency
 from detector.core.recognition import RecogniserSpec
 from detector.service.diary import Diary
+from detector.service.eventmaker import EventMaker
 from detector.service.outputs import Outputs
-from detector.service.pipeline import EventMaker
 from detector.service.worker import Worker
 
 _log = logging.getLogger(__name__)

@@ -22,10 +22,11 @@ from detector.service.control import AUDIO, ControlServer, runtime_directory
 from detector.service.control_client import SOCKET_NAME
 from detector.service.desk import Desk
 from detector.service.diary import Diary
+from detector.service.eventmaker import EventMaker
 from detector.service.monitor import ModelFacts, Monitor
 from detector.service.outputs import Outputs
 from detector.service.overrides import Overrides, state_directory
-from detector.service.pipeline import EventMaker, Pipeline, Snapshot
+from detector.service.pipeline import Pipeline, Snapshot
 from detector.service.worker import Worker
 
 _log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from detector.core.clock import Clock
 from detector.core.errors import AudioError, ControlError
 from detector.core.events import Event, EventKind, Urgency
 from detector.service.daily import Daily
+from detector.service.eventmaker import EventMaker
 from detector.service.outputs import Outputs
-from detector.service.pipeline import EventMaker
 from detector.service.proofs import BrokenOffError, Limits, Player, Proofs, failed
 from detector.service.worker import Worker
 

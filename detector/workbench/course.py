@@ -13,7 +13,7 @@ import numpy as np
 
 from detector.core.recognition import LOGITS, Recogniser
 from detector.workbench.alarms import MAKERS
-from detector.workbench.dataset import Recording, groups_of
+from detector.workbench.dataset import Recording
 from detector.workbench.folds import fold_of_groups
 from detector.workbench.keeping import Keeper, key_of
 from detector.workbench.lessons import Lesson, lesson_of
@@ -33,6 +33,8 @@ class Amounts:
 
     scenes: int = 30
     """With events, of every pool; and a third as many evenings, and evenings full of noises."""
+    passes: int = 1
+    """Strips are made of every recording so many times over."""
     nets: int = 3
     """Learnt from different beginnings, and averaged."""
     seed: int = 0
@@ -63,6 +65,8 @@ class Course:
     recipe: Recipe
     keeper: Keeper
     amounts: Amounts = field(default_factory=Amounts)
+    plan: Plan = field(default_factory=Plan)
+    """Of the scenes for trials."""
     _learnt: dict[Pools, Learnt] = field(default_factory=dict)
 
     @cached_property
@@ -84,10 +88,10 @@ class Course:
         """Of each pool."""
         return tuple(self._trials_of(fold) for fold in range(FOLDS))
 
-    def groups(self, left_out: Pools) -> tuple[str, ...]:
-        """That heads are learnt from which leave out some pools."""
-        kept = [one for fold, pool in enumerate(self.pools) if fold not in left_out for one in pool]
-        return groups_of(kept)
+    def kept(self, left_out: Pools) -> tuple[Recording, ...]:
+        """What heads are learnt from which leave out some pools."""
+        kept = (pool for fold, pool in enumerate(self.pools) if fold not in left_out)
+        return tuple(one for pool in kept for one in pool)
 
     def learnt(self, left_out: Pools) -> Learnt:
         """Heads that have heard nothing of some pools."""
@@ -115,15 +119,18 @@ class Course:
         return [_family_logits(one, columns) for one in self.trials[fold]]
 
     def _lessons_of(self, fold: int) -> list[Lesson]:
-        pool, spec, seed = self.pools[fold], self.recogniser.spec, self.amounts.seed
-        names = tuple(self.families)
+        passes = (self._pass(fold, number) for number in range(self.amounts.passes))
+        return [lesson for one in passes for lesson in one]
+
+    def _pass(self, fold: int, number: int) -> list[Lesson]:
+        pool, spec, names = self.pools[fold], self.recogniser.spec, tuple(self.families)
+        seed = (100 * self.amounts.seed + number) * FOLDS + fold
 
         def make() -> Iterator[Lesson]:
-            for strip in strips(Shelf(pool), names, seed=seed * FOLDS + fold):
+            for strip in strips(Shelf(pool), names, seed=seed):
                 yield lesson_of(strip, names, self.recogniser)
 
-        key = key_of(pool, spec, "lessons", names, seed, fold)
-        return self.keeper.lessons(key, lambda: list(make()))
+        return self.keeper.lessons(key_of(pool, spec, "lessons", names, seed), lambda: list(make()))
 
     def _trials_of(self, fold: int) -> list[Trial]:
         pool, spec, count = self.pools[fold], self.recogniser.spec, self.amounts.scenes
@@ -133,14 +140,14 @@ class Course:
             for part, scene in self._scenes_of(pool, count, seed):
                 yield trial_of(scene, part, fold, self.recogniser)
 
-        key = key_of(pool, spec, "trials", tuple(self.sounds), count, seed)
+        key = key_of(pool, spec, "trials", tuple(self.sounds), count, seed, self.plan)
         return self.keeper.trials(key, lambda: list(make()))
 
     def _scenes_of(
         self, pool: Sequence[Recording], count: int, seed: int
     ) -> Iterator[tuple[str, Scene]]:
         """Seeds beside those of ``detector evaluate``: it measures on other scenes."""
-        shelf, plan = Shelf(pool), Plan()
+        shelf, plan = Shelf(pool), self.plan
         noises = _Noises(pool, shelf.read, shelf.makers, ours=frozenset({*self.sounds, *MAKERS}))
         for scene in scenes(shelf, self.sounds, plan, count=count, seed=seed):
             yield "scenes", scene

@@ -1,9 +1,9 @@
 """Labelled recordings, in the ways that people keep them.
 
 A folder per sound: ``DATA/<sound>/[<group>/]<file>``.  A manifest: a CSV with the columns ``path``
-and ``label``, and where they are known ``group``, ``seconds``, ``licence`` and ``source``.  Strong labels: a
-TSV with ``filename``, ``onset``, ``offset`` and ``event_label`` (DCASE), or a label track beside
-each file, ``a.txt`` beside ``a.wav`` (Audacity).
+and ``label``, and where they are known ``group``, ``seconds``, ``licence`` and ``source``.  Strong
+labels: a TSV with ``filename``, ``onset``, ``offset`` and ``event_label`` (DCASE), or a label track
+beside each file, ``a.txt`` beside ``a.wav`` (Audacity).
 
 A *group* is what recordings have in common that makes them alike: a baby, a dog, a device, a
 session.  It never stands on both sides of a split.

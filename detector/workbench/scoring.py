@@ -24,7 +24,8 @@ from detector.events.refit import Line, Numbers, logit
 from detector.service.build import build_pipeline
 from detector.service.heads import Settled, settle_heads
 from detector.service.offline import run_to_end
-from detector.service.pipeline import EventMaker, ListenedSound, Pipeline, Snapshot
+from detector.service.eventmaker import EventMaker
+from detector.service.pipeline import ListenedSound, Pipeline, Snapshot
 from detector.workbench.dataset import Recording
 from detector.workbench.sounding import STEP_SAMPLES, sounding
 

@@ -38,6 +38,8 @@ class Road:
     config: SoundConfig
     """Of which the times count."""
     scores: Scores
+    has_curve: bool = True
+    """Whether there is enough to fit a curve on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def settle(
     told = truths >= 0
     values, right = np.concatenate(scores)[told], truths[told] == 1
     line = Line()
-    if right.any():
+    if road.has_curve and right.any():
         line = refit(values, right, np.ones(len(values)), before=line, worth=_PRIOR_WORTH)
     score = outcome(trials, scores, road.sound, road.config, hop_s).threshold(
         budget.per_hour, budget.quiet_per_hour

@@ -12,7 +12,13 @@ from typing import Any
 
 from detector import __version__
 from detector.config import CalibrationConfig, EvidenceConfig, FittedFor, SoundConfig
-from detector.config.calibration import VERSION, CalibratedSound, CalibrationFile, Provenance
+from detector.config.calibration import (
+    CALIBRATION_NAME,
+    VERSION,
+    CalibratedSound,
+    CalibrationFile,
+    Provenance,
+)
 from detector.config.calibration_text import calibration_text
 from detector.core.recognition import RecogniserSpec
 from detector.events.curves import Sigmoid
@@ -24,7 +30,6 @@ from detector.workbench.metrics import Interval
 from detector.workbench.settling import Figures, Settled
 from detector.workbench.training import Learnt
 
-CALIBRATION = "calibration.yaml"
 _SPLIT = (
     f"{FOLDS} folds by group; curve and threshold on groups that the head has not heard; figures "
     "on groups that none of the three has"
@@ -73,7 +78,7 @@ def write(folder: Path, work: Work) -> None:
             document = head_document(_head(work, one), [file])
             (folder / f"{one.sound}.json").write_bytes(document)
     text = calibration_text(_calibration(work, folder), folder)
-    (folder / CALIBRATION).write_text(text, encoding="utf-8")
+    (folder / CALIBRATION_NAME).write_text(text, encoding="utf-8")
 
 
 def _head(work: Work, one: Made) -> HeadFile:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from detector.config import Config, SoundConfig
+from detector.config.calibration import CALIBRATION_NAME, CalibratedSound, read_calibration
 from detector.core.errors import DataError
 from detector.service.headfile import HeadFile, HeadReader
 from detector.service.heads import read_shipped, shipped_heads
@@ -63,9 +64,28 @@ def out_of_fold(config: Config, recordings: Sequence[Recording], folder: Path) -
 
 
 def with_heads(config: Config, folder: Path) -> Config:
-    """The configuration with the heads of a folder in place of those that are shipped."""
+    """The configuration with the heads of a folder in place of those that are shipped.
+
+    A calibration that lies beside them goes over all sounds: evidence and thresholds that were
+    settled without what is held out.  Raises ConfigError for one that cannot be read.
+    """
     sounds = {name: _with_head(name, sound, folder) for name, sound in config.sounds.items()}
+    file = folder / CALIBRATION_NAME
+    calibrated = read_calibration(file).sounds if file.is_file() else {}
+    for name in sounds.keys() & calibrated.keys():
+        sounds[name] = _calibrated(sounds[name], calibrated[name])
     return replace(config, sounds=MappingProxyType(sounds))
+
+
+def _calibrated(sound: SoundConfig, by: CalibratedSound) -> SoundConfig:
+    threshold = sound.threshold if by.threshold is None else by.threshold
+    release = sound.release_threshold if by.release_threshold is None else by.release_threshold
+    return replace(
+        sound,
+        evidence=by.evidence or sound.evidence,
+        threshold=threshold,
+        release_threshold=min(release, threshold),
+    )
 
 
 def _with_head(name: str, sound: SoundConfig, folder: Path) -> SoundConfig:

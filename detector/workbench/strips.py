@@ -29,6 +29,9 @@ _SNR_DB = (-2.0, 30.0)
 _LEVEL_DBFS = (-56.0, -28.0)
 _LOUDEST_PEAK = 0.97
 _NARROW_SHARE = 0.1
+_CHANGED_SHARE = 0.5
+"""Of the sounds, that are played faster or slower: a smaller dog, a deeper door."""
+_PACE = (0.85, 1.18)
 _STRIPS_A_GROUP = 8
 _FEWEST, _MOST = 60, 900
 """Strips of a sound that is to be known, however few or many its groups."""
@@ -117,6 +120,8 @@ class _Grounds:
 def _mixed(shelf: Shelf, grounds: _Grounds, label: str, rng: np.random.Generator) -> Strip:
     """One sound in some background."""
     piece, group, what = _event(shelf, label, rng)
+    if rng.random() < _CHANGED_SHARE:
+        piece = _faster(piece, float(rng.uniform(*_PACE)))
     if rng.random() < 0.8:
         tail = np.zeros(SAMPLE_RATE_HZ // 4, np.float32)
         piece = some_surroundings(rng).heard(np.concatenate([piece, tail]), rng)
@@ -148,6 +153,12 @@ def _event(shelf: Shelf, label: str, rng: np.random.Generator) -> tuple[Samples,
     group = _one(sorted(groups), rng)
     recording = _one(groups[group], rng)
     return episode(shelf.samples(recording), rng, sound), group, sound
+
+
+def _faster(samples: Samples, pace: float) -> Samples:
+    """Played so many times as fast, and as much higher."""
+    at = np.arange(0.0, len(samples) - 1.0, pace)
+    return np.asarray(np.interp(at, np.arange(len(samples)), samples), np.float32)
 
 
 def _kin(sound: str) -> frozenset[str]:

@@ -157,7 +157,7 @@ def learn(
     own = {sound: _family(columns) for sound, columns in families.items()}
     material = material_of(lessons, recipe, tuple(own.values()), seed=seed)
     weights = weights_of(material, recipe, tuple(families))
-    net = _Net.fresh(material, recipe.units, seed)
+    net = _Net.fresh(material, weights, recipe.units, seed)
     for step, rows in enumerate(batches := list(_batches(len(weights), recipe, seed))):
         net.learn(material, weights, rows, recipe, done=step / len(batches))
     return _learnt(net, own, recipe)
@@ -209,12 +209,13 @@ class _Net:
         self._steps = 0
 
     @classmethod
-    def fresh(cls, material: Material, units: int, seed: int) -> "_Net":
-        """One that begins at the families."""
+    def fresh(cls, material: Material, weights: Array, units: int, seed: int) -> "_Net":
+        """One that begins at the families; where there is nothing to learn, it stays there."""
         rng = np.random.default_rng([seed, 14])
         numbers, sounds = material.inputs.shape[1], material.family.shape[1]
         a = rng.standard_normal((numbers, units)) * np.sqrt(2.0 / numbers)
         b = rng.standard_normal((units, sounds)) * 0.3 / np.sqrt(units)
+        b[:, ~weights.any(axis=0)] = 0.0
         parameters = [a, np.zeros(units), b, np.full(sounds, _FIRST_BIAS), np.ones(sounds)]
         net = cls([one.astype(np.float32) for one in parameters], seed)
         net.inputs, net.family = _spread(material.inputs), _spread(material.family)

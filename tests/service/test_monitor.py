@@ -13,8 +13,9 @@ from detector.audio.profile import Profile
 from detector.core.audio import Block, Gap, GapCause, MicState, SourceStatus
 from detector.core.events import Event, EventKind, OffsetReason, Phase, Urgency
 from detector.service.diary import Diary
+from detector.service.eventmaker import EventMaker
 from detector.service.monitor import ModelFacts, Monitor
-from detector.service.pipeline import EventMaker, Pipeline
+from detector.service.pipeline import Pipeline
 from tests.clocks import HandClock
 from tests.service.bench import PATIENCE_S, Bench, HandSource, NotedOutputs, noise
 from tests.service.conftest import MakeBench

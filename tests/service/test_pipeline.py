@@ -13,7 +13,8 @@ from detector.core.recognition import SCORES, Heard
 from detector.events.gate import Gate
 from detector.events.sounds import SoundDetector
 from detector.service.build import build_pipeline, build_sounds
-from detector.service.pipeline import EventMaker, Pipeline, Snapshot
+from detector.service.eventmaker import EventMaker
+from detector.service.pipeline import Pipeline, Snapshot
 from tests.clocks import START, HandClock
 from tests.service.bench import LABELS
 from tests.service.fakes import ToldRecogniser, second

@@ -17,7 +17,8 @@ from detector.core.events import Event, EventKind, Urgency
 from detector.core.level import rms_dbfs
 from detector.core.recognition import SCORES, Observation
 from detector.service.build import build_pipeline
-from detector.service.pipeline import EventMaker, Pipeline
+from detector.service.eventmaker import EventMaker
+from detector.service.pipeline import Pipeline
 from detector.service.proofs import Limits
 from detector.service.selftest import SelfTests
 from tests.audio.tools import noise

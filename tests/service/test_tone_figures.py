@@ -81,12 +81,13 @@ def test_it_is_recognised_at_every_level_in_every_room(
 
 
 def test_it_resembles_no_sound_that_is_shipped(recogniser: WindowRecogniser) -> None:
-    """Far below every threshold, which are all one half."""
+    """Far below every threshold of the raw score. One that goes by beeps alone has no classes."""
     labels = recogniser.spec.labels
     families = {
         name: [labels.index(one) for evidence in sound.evidence for one in evidence.classes]
         for name, sound in shipped_sounds().items()
     }
+    families = {name: columns for name, columns in families.items() if columns}
     highest = dict.fromkeys(families, 0.0)
     for level in LEVELS_DBFS:
         for room in ROOMS_S:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 import pytest
 
 from detector.config import Config, EvidenceConfig, SoundConfig
+from detector.config.sounds import shipped_sounds
 from detector.core.errors import DataError
 from detector.workbench.dataset import Recording
 from detector.workbench.splits import Split, as_configured, out_of_fold, with_heads
@@ -69,3 +70,14 @@ def test_a_folder_without_heads_is_refused(tmp_path: Path) -> None:
     """With what it should hold."""
     with pytest.raises(DataError, match="holds no folders of heads, such as"):
         out_of_fold(CONFIG, DOGS, tmp_path)
+
+def test_a_calibration_beside_the_heads_of_a_fold_goes_over_all_sounds(tmp_path: Path) -> None:
+    """Thresholds that were settled without what is held out, also where there is no head."""
+    sounds = {"dog_bark": shipped_sounds()["dog_bark"], "doorbell": shipped_sounds()["doorbell"]}
+    (tmp_path / "calibration.yaml").write_text(
+        "version: 1\nsounds: {doorbell: {threshold: 0.7, release_threshold: 0.4}}\n"
+    )
+    ours = with_heads(replace(Config(), sounds=MappingProxyType(sounds)), tmp_path).sounds
+    assert (ours["doorbell"].threshold, ours["doorbell"].release_threshold) == (0.7, 0.4)
+    assert ours["doorbell"].evidence == sounds["doorbell"].evidence
+    assert ours["dog_bark"] == sounds["dog_bark"]
