@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ threshold it should be told. What is shipped is refined, not thrown away.
 
   detector record --sound doorbell        ring it; a few times on several days
   detector record --minutes 60            an ordinary evening without any of the sounds
-  detector calibrate recordings --evening evening --max-false-alarms 1/day
+  detector calibrate recordings --max-false-alarms 1/day
 
 DATA is a folder with a folder of recordings for each sound (in it, if you like, a folder for each
 dog, person or day), a CSV with the columns path, label and group, or a TSV with filename, onset,
@@ -81,7 +81,8 @@ def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
         default=[],
         type=Path,
         metavar="DIR",
-        help="recordings without any of the sounds: then false alarms are counted in these alone",
+        help="recordings without any of the sounds that are not in DATA/evening; where there are "
+        "evenings, false alarms are counted in them alone",
     )
     parser.add_argument(
         "--skip-unfit", action="store_true", help="leave recordings out that cannot be used"
@@ -122,40 +123,61 @@ def run(arguments: argparse.Namespace) -> int:
     """Hear, fit, write, and say what came of it."""
     from detector.config.calibration import read_calibration
     from detector.config.calibration_text import calibration_text
+    from detector.config.sounds import with_all_sounds
     from detector.workbench.calibrating import calibration_of, over
     from detector.workbench.report import report_html
 
-    config = _load(arguments)
+    plain = _load(arguments)
+    config = with_all_sounds(plain)
     out = _out(arguments, config)
+    _check_place(out)  # what is a folder, such as `.`, has no suffix either
     report = arguments.report or out.with_suffix(".html")
+    _check_place(report)
     before = read_calibration(out) if out.exists() else None
     result = _calibrate(arguments, config)
     made = calibration_of(result, [*arguments.data, *arguments.evening])
     page = report_html(result, made=f"{made.provenance.made_by}, {made.provenance.date}")
-    _write(report, page)
-    _write(out, calibration_text(over(made, before), out.parent))
-    _tell(result, out, report)
+    _write({report: page, out: calibration_text(over(made, before), out.parent)})
+    _tell(result, plain.enabled_sounds)
+    print(f"written: {out}, {report}")
+    print("the detector uses it after its next start or reload (systemctl reload detector)")
     return 0
 
 
 def _load(arguments: argparse.Namespace) -> "Config":
     """Without a calibration over it: it is made anew from what was there before."""
     from detector.config.loader import load_config
-    from detector.config.sounds import with_all_sounds
 
     set_up_logging("debug" if arguments.verbose else "warning")
-    return with_all_sounds(load_config(arguments.config, environ=os.environ, calibrated=False))
+    return load_config(arguments.config, environ=os.environ, calibrated=False)
 
 
 def _out(arguments: argparse.Namespace, config: "Config") -> Path:
     from detector.config.calibration import CALIBRATION_NAME
+    from detector.config.loader import users_folder
 
     if arguments.out is not None:
         return Path(arguments.out)
     if config.calibration is not None:
         return config.calibration
     source = Path(config.origins[""].source)
-    return (source.absolute().parent if source.is_file() else Path.cwd()) / CALIBRATION_NAME
+    folder = source.absolute().parent if source.is_file() else users_folder(os.environ)
+    if folder is None:
+        raise DataError("no configuration and no home folder: say where to write it (--out FILE)")
+    if not source.is_file():
+        with suppress(OSError):  # told of where the file is to be written
+            folder.mkdir(parents=True, exist_ok=True)
+    return folder / CALIBRATION_NAME
+
+
+def _check_place(path: Path) -> None:
+    """Before an hour of recordings is heard; raises DataError for what is no place for a file."""
+    if path.is_dir():
+        raise DataError(f"{path} cannot be written: it is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise DataError(f"{path} cannot be written: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise DataError(f"{path} cannot be written: no right to write into {path.parent}")
 
 
 def _calibrate(arguments: argparse.Namespace, config: "Config") -> "Result":
@@ -181,8 +203,21 @@ def _recordings(arguments: argparse.Namespace) -> "list[Recording]":
     return [*labelled, *(one for folder in arguments.evening for one in evenings(folder))]
 
 
-def _write(path: Path, text: str) -> None:
-    """All of it or nothing; raises DataError where it cannot be written."""
+def _write(texts: Mapping[Path, str]) -> None:
+    """All of them or none; raises DataError for one that cannot be written."""
+    drafts: dict[Path, Path] = {}
+    try:
+        for path, text in texts.items():
+            drafts[path] = _draft(path, text)
+        for path, draft in drafts.items():
+            _in_place(draft, path)
+    finally:
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
+
+
+def _draft(path: Path, text: str) -> Path:
+    """A file beside ``path`` that holds the text, safely on the disk."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -190,25 +225,39 @@ def _write(path: Path, text: str) -> None:
                 file.write(text)
                 os.fchmod(file.fileno(), 0o644)  # the service's user is to read it
                 os.fsync(file.fileno())
-            Path(name).replace(path)
         except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
+            Path(name).unlink(missing_ok=True)
             raise
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}") from error
+    return Path(name)
+
+
+def _in_place(draft: Path, path: Path) -> None:
+    try:
+        draft.replace(path)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _tell(result: "Result", out: Path, report: Path) -> None:
+def _tell(result: "Result", listened_for: Container[str]) -> None:
+    """What came of each sound; on standard error, what else a person is to know."""
     from detector.workbench.calibrating import basis
 
     for line in map(str, result.skipped):
         print(f"detector: left out: {line}", file=sys.stderr)
     for line in result.left:
         print(f"detector: left as it was: {line}", file=sys.stderr)
+    for line in (result.strangers, _not_listened_for(result, listened_for)):
+        if line:
+            print(f"detector: {line}", file=sys.stderr)
     for one in result.sounds:
         print(f"{one.fit.sound}: threshold {one.choice.threshold:g}; {basis(one)}")
         if one.choice.supported:
             print(f"  {one.choice.supported}")
-    print(f"written: {out}, {report}")
-    print("the detector uses it after its next start or reload (systemctl reload detector)")
+
+
+def _not_listened_for(result: "Result", listened_for: Container[str]) -> str:
+    names = [one.fit.sound for one in result.sounds if one.fit.sound not in listened_for]
+    hint = "switch on under `sounds` in the configuration what is to be told"
+    return f"not listened for yet: {', '.join(names)}; {hint}" if names else ""

@@ -92,15 +92,18 @@ def run(arguments: argparse.Namespace) -> int:
     folder = RecordingFolder(arguments.out / label, now=lambda: datetime.now().astimezone())
     named = arguments.own or arguments.file or arguments.stdin
     client = None if named else running_service(arguments.node)
+    last_said = ""
     try:
         with _own_ears(arguments) if client is None else _service(client) as items:
-            _record(folder, items, 60.0 * arguments.minutes)
+            last_said = _record(folder, items, 60.0 * arguments.minutes)
     except KeyboardInterrupt:
         pass
     finally:
         folder.cut()
         _summary(folder, label)
-    return 0 if folder.paths else AudioError.exit_code
+    if not folder.paths:
+        raise AudioError(f"nothing was heard, nothing is recorded{last_said and ': '}{last_said}")
+    return 0
 
 
 def _label(sound: str | None) -> str:
@@ -119,10 +122,8 @@ def _label(sound: str | None) -> str:
     return sound
 
 
-def _record(
-    folder: "RecordingFolder", items: "Iterator[Block | Gap | str]", seconds: float
-) -> None:
-    """Until the time is over, of audio or of the clock."""
+def _record(folder: "RecordingFolder", items: "Iterator[Block | Gap | str]", seconds: float) -> str:
+    """Until the time is over, of audio or of the clock; what the source said of itself last."""
     from detector.core.audio import SAMPLE_RATE_HZ, Block, Gap
 
     progress, ends_s = _Progress(seconds), time.monotonic() + 1.2 * seconds + 5.0
@@ -138,9 +139,10 @@ def _record(
         elif isinstance(item, Gap):
             folder.cut()
         else:
-            progress.say(item)
+            progress.say_once(item)
         if folder.samples >= round(seconds * SAMPLE_RATE_HZ) or time.monotonic() > ends_s:
-            return
+            break
+    return progress.last_said
 
 
 class _Progress:
@@ -150,9 +152,12 @@ class _Progress:
         self._of = seconds
         self._live = sys.stderr.isatty()
         self._due_s = 0.0
+        self.last_said = ""
+        """What was told of the source last; empty once it is heard."""
 
     def show(self, folder: "RecordingFolder", block: "Block") -> None:
         """How far it is, and how loud."""
+        self.last_said = ""
         from detector.cli.show import level_bar, level_text, seconds
         from detector.core.level import rms_dbfs
 
@@ -162,6 +167,12 @@ class _Progress:
         level = rms_dbfs(block.samples)
         done = f"{seconds(folder.seconds)} of {seconds(self._of)}"
         self.say(f"{done}  {level_bar(level, 30)} {level_text(level)}  {folder.paths[-1]}")
+
+    def say_once(self, text: str) -> None:
+        """What a source says of itself, four times a second: a line where it is news."""
+        if text != self.last_said:
+            self.last_said = text
+            self.say(text)
 
     def say(self, text: str) -> None:
         """A line of any kind."""
@@ -179,8 +190,7 @@ def _summary(folder: "RecordingFolder", label: str) -> None:
     if sys.stderr.isatty():
         print(file=sys.stderr)
     if not folder.paths:
-        print("detector: nothing was heard, nothing is recorded", file=sys.stderr)
-        return
+        return  # an error says why
     for path in folder.paths:
         print(path)
     print(f"{seconds(folder.seconds)} of {label} recorded, for your eyes only", file=sys.stderr)

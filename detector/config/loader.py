@@ -34,13 +34,14 @@ def load_config(
     Without a path: the file that ``$DETECTOR_CONFIG`` names, else the user's (``detector.yaml``
     in ``~/.config/detector``), else the system's.  ``Config.origins[""]`` says which it was.
     Without ``calibrated``, no calibration file goes over it: what it was before it was calibrated.
+    Where there is no configuration, a calibration may still lie where the user's would be.
 
     Raises ConfigError with all problems at once.
     """
     found = path or _search(environ, system_path)
     if found is None:
         _log.info("no configuration file: every setting has its default")
-        return parse_config("", "default")
+        return parse_config("", "default", folder=users_folder(environ), calibrated=calibrated)
     _log.info("configuration: %s", found)
     try:
         text = read_text(found)
@@ -48,6 +49,11 @@ def load_config(
         raise ConfigError([_as_problem(error, str(found), _named_by(path, environ))]) from None
     folder = found.absolute().parent
     return parse_config(text, str(found), folder=folder, calibrated=calibrated)
+
+
+def users_folder(environ: Mapping[str, str]) -> Path | None:
+    """Where the user's configuration is, or would be."""
+    return next((path.parent for path in _user_paths(environ)), None)
 
 
 def _search(environ: Mapping[str, str], system_path: Path) -> Path | None:

@@ -168,6 +168,7 @@ def with_release(
 
 
 def with_all_sounds(config: Config) -> Config:
-    """The configuration with every shipped sound listened for, beside its own."""
-    sounds = {**shipped_sounds(), **config.enabled_sounds}
+    """The configuration with every shipped sound listened for, beside its own: also those off."""
+    own = {name: replace(sound, enabled=True) for name, sound in config.sounds.items()}
+    sounds = {**shipped_sounds(), **own}
     return replace(config, sounds=MappingProxyType(sounds))

@@ -8,19 +8,14 @@ beeps *and* the silence around it: a lorry in reverse beeps on, a kitchen timer 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.core.recognition import ENVELOPES, Array, Heard, Observation
+from detector.core.recognition import Heard, Observation
+from detector.events.beeps import Match, Matcher, Pattern, Span
 
-STRETCHES = (0.9, 0.925, 0.95, 0.975, 1.0, 1.025, 1.05, 1.075, 1.1)
-"""The pace of an alarm, relative to the standard's."""
-
-LEAST_QUALITY = 0.25
-"""Below this a match is none."""
 SLOPE = 8.0
 """How the odds of an alarm grow with the quality: a logistic curve."""
 MOST_ONCE = 0.8
@@ -32,54 +27,6 @@ REMEMBERED_S = 1.0
 groups, and their cycle, last."""
 CYCLE_TOLERANCE = 0.14
 """A tenth by the standards, and what is uncertain about where a group began."""
-SILENCE_WEIGHT = 2.0
-"""What beeps half of the time is not silent."""
-GAP_WEIGHT = 0.75
-"""Between beeps an echo may last."""
-
-Span = tuple[float, float]
-"""From and to, in seconds after the first beep of a group began."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
-    """One group of beeps and the silence that belongs to it; where echoes may be, nothing is said.
-
-    The last span ends where the group is known.
-    """
-
-    fading: int
-    """Which of the envelopes it is looked for in: 0, for long beeps, or 1, for short ones."""
-    beeps: tuple[Span, ...]
-    gaps: tuple[Span, ...]
-    """Between the beeps."""
-    silences: tuple[Span, ...]
-    """Before the first beep and after the last."""
-    cycle_s: float
-    """From the first beep of a group to the first of the next."""
-    remembered_s: float
-    """How long a group speaks after it was known."""
-    once: float
-    """Quality at which a group by itself is as likely an alarm's as not."""
-    alone_only: bool
-    """Whether of several groups out of time none counts."""
-    twice: float
-    """The same for the mean of two that follow one another at the time of a cycle."""
-
-    @property
-    def spans(self) -> tuple[Span, ...]:
-        """Beeps, gaps and silences, in this order."""
-        return self.beeps + self.gaps + self.silences
-
-    @property
-    def known_s(self) -> float:
-        """Seconds from the first beep until the group is known."""
-        return max(end for _, end in self.spans)
-
-    @property
-    def span_s(self) -> float:
-        """Seconds that the whole of it covers."""
-        return self.known_s - min(start for start, _ in self.spans)
 
 
 def _pulses(count: int, period_s: float, span: Span) -> tuple[Span, ...]:
@@ -90,7 +37,8 @@ T3 = Pattern(
     fading=0,
     beeps=_pulses(3, 1.0, (0.06, 0.46)),
     gaps=_pulses(2, 1.0, (0.70, 0.96)),
-    silences=((-0.9, -0.5), (-0.5, -0.06), (2.70, 3.0), (3.0, 3.25), (3.25, 3.5)),
+    before=((-0.9, -0.5), (-0.5, -0.06)),
+    after=((2.70, 3.0), (3.0, 3.25), (3.25, 3.5)),
     cycle_s=4.0,
     remembered_s=REMEMBERED_S,
     alone_only=True,
@@ -102,7 +50,8 @@ T4 = Pattern(
     fading=1,
     beeps=_pulses(4, 0.2, (0.02, 0.08)),
     gaps=_pulses(3, 0.2, (0.13, 0.19)),
-    silences=((-2.5, -1.3), (-1.3, -0.06), (1.05, 2.4), (2.4, 3.7)),
+    before=((-2.5, -1.3), (-1.3, -0.06)),
+    after=((1.05, 2.4), (2.4, 3.7)),
     cycle_s=5.75,
     remembered_s=REMEMBERED_S,
     alone_only=True,
@@ -114,7 +63,8 @@ SHORT_BEEPS = Pattern(
     fading=1,
     beeps=T4.beeps,
     gaps=T4.gaps,
-    silences=((-0.16, -0.06),),
+    before=((-0.16, -0.06),),
+    after=(),
     cycle_s=5.75,
     remembered_s=7.5,  # until the next group of an alarm is known
     alone_only=False,
@@ -123,96 +73,6 @@ SHORT_BEEPS = Pattern(
 )
 """A group of four short beeps, whatever comes after: no smoke alarm."""
 PATTERNS: Mapping[str, Pattern] = MappingProxyType({"t3": T3, "t4": T4})
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """How well the audio up to a moment fits a pattern."""
-
-    began_s: float
-    """When the first beep began."""
-    end_s: float
-    """When the group was known."""
-    bands: NDArray[np.bool_]
-    """Those that it is found in, shape (bands,)."""
-    quality: float
-    """1: beeps and silences are all that they should be; 0 or below: not at all."""
-
-
-class Matcher:
-    """Finds groups of beeps in envelopes. Not thread-safe: one owner."""
-
-    def __init__(self, pattern: Pattern) -> None:
-        self._pattern = pattern
-        self._envelopes: Array | None = None
-        self._end_s = float("-inf")
-
-    def take(self, observation: Observation) -> Match:
-        """The best match that ends in this observation; each follows the last, or begins anew."""
-        new = observation.outputs[ENVELOPES][self._pattern.fading]
-        step_s = (observation.end_s - observation.start_s) / len(new)
-        reach = _reach(self._pattern, step_s)
-        before = self._envelopes
-        if before is None or abs(observation.start_s - self._end_s) > 0.5 * step_s:
-            before = np.zeros((reach, new.shape[1]), np.float32)
-        both = np.concatenate([before, new])
-        self._envelopes, self._end_s = both[len(both) - reach :], observation.end_s
-        qualities = match(both, self._pattern, len(new), step_s)
-        step, pace, _ = np.unravel_index(qualities.argmax(), qualities.shape)
-        end_s = observation.start_s + (int(step) + 1) * step_s
-        began_s = end_s - self._pattern.known_s * STRETCHES[int(pace)]
-        here = qualities[step].max(axis=0)
-        quality = float(here.max())
-        return Match(began_s, end_s, here >= max(LEAST_QUALITY, 0.5 * quality), quality)
-
-
-def match(envelopes: Array, pattern: Pattern, count: int, step_s: float) -> NDArray[np.float64]:
-    """How well each of the last ``count`` steps ends a group; shape (count, paces, bands).
-
-    ``envelopes``, shape (steps, bands), hold the reach of the pattern before those.  A group is as
-    good as its faintest beep is above its loudest gap or silence, and the silences as a whole.
-    """
-    qualities = np.zeros((count, len(STRETCHES), envelopes.shape[1]))
-    active = np.flatnonzero(envelopes.sum(axis=0) >= _least_steps(pattern, step_s))
-    if not len(active):
-        return qualities
-    starts, stops = _places(pattern, step_s)
-    sums = np.concatenate([np.zeros((1, len(active))), envelopes[:, active].cumsum(axis=0)])
-    ends = np.arange(len(envelopes) - count + 1, len(envelopes) + 1)[:, None, None]
-    means = (sums[ends - stops] - sums[ends - starts]) / (starts - stops)[:, :, None]
-    beeps, gaps, silences = np.split(means, _cuts(pattern), axis=2)
-    faintest = beeps.min(axis=2)
-    lengths = (starts - stops)[:, _cuts(pattern)[1] :, None]
-    throughout = (silences * lengths).sum(axis=2) / lengths.sum(axis=1)
-    outside = np.maximum(silences.max(axis=2), SILENCE_WEIGHT * throughout)
-    qualities[:, :, active] = faintest - np.maximum(outside, GAP_WEIGHT * gaps.max(axis=2))
-    return qualities
-
-
-def _cuts(pattern: Pattern) -> tuple[int, int]:
-    return len(pattern.beeps), len(pattern.beeps) + len(pattern.gaps)
-
-
-def _least_steps(pattern: Pattern, step_s: float) -> float:
-    """What a band must hold of tone to be looked at: half of the beeps."""
-    return 0.5 * sum(end - start for start, end in pattern.beeps) / step_s
-
-
-def _reach(pattern: Pattern, step_s: float) -> int:
-    """Steps that the slowest group covers."""
-    return int(_places(pattern, step_s)[0].max())
-
-
-@cache
-def _places(pattern: Pattern, step_s: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Steps from the start and from the end of every span to the end of the group.
-
-    Both of shape (paces, spans).
-    """
-    after_s = np.array([[pattern.known_s - edge for edge in span] for span in pattern.spans])
-    steps = np.rint(np.multiply.outer(STRETCHES, after_s) / step_s).astype(np.intp)
-    starts, stops = steps[:, :, 0], steps[:, :, 1]
-    return np.maximum(starts, stops + 1), stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +117,9 @@ class Cadence:
     def began_s(self, heard: Heard) -> float | None:
         """When the group began that speaks at the newest observation; None if none does."""
         group = self._listen(heard)
-        speaks = group is not None and self._probability(group) >= SPEAKS
-        return group.best.began_s if group is not None and speaks else None
+        if group is None or self._probability(group) < SPEAKS:
+            return None
+        return group.best.began_s
 
     def _begin_anew(self) -> None:
         self._matcher = Matcher(self.pattern)
@@ -282,9 +143,9 @@ class Cadence:
                 return group
         return None
 
-    def _note(self, found: Match) -> None:
+    def _note(self, found: Match | None) -> None:
         """A match close to the last is of the same group: the better of them counts."""
-        if found.quality < LEAST_QUALITY:
+        if found is None:
             return
         if self._groups and found.end_s - self._groups[-1].best.end_s < 0.4 * self.pattern.cycle_s:
             if found.quality <= self._groups[-1].best.quality:

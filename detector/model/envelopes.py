@@ -7,22 +7,22 @@ one that sounded before.  Levels do not enter, only their differences.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.lib.stride_tricks import as_strided
 
 from detector.core.audio import SAMPLE_RATE_HZ, Block, Gap, Samples
 from detector.core.recognition import ENVELOPES, Array, Observation, RecogniserSpec
 
-VERSION = "1"
+VERSION = "2"
 """To be changed with whatever changes the envelopes: it stands for the content hash of a model."""
 STEP_SAMPLES = SAMPLE_RATE_HZ // 50
 """From one value of an envelope to the next: 20 ms, five to the shortest beep."""
-STEPS = 12
-"""Values in an observation: 0.24 s."""
+STEPS = 24
+"""Values in an observation: 0.48 s, as YAMNet's hop, so that both end together."""
 FFT_SAMPLES = 512
 """32 ms: bins of 31 Hz, which tell a tone, and less than a third of the shortest beep."""
 LEAST_CONTRAST_DB, FULL_CONTRAST_DB = 5.0, 11.0
@@ -45,8 +45,10 @@ class Fading:
 
 FADINGS = (Fading(10, 3.0, 9.0), Fading(20, 2.0, 10.0))
 """For beeps of half a second, and for those of a tenth with pauses as short."""
-_MOST_STEPS = max(fading.moment_steps for fading in FADINGS)
+_MOST_STEPS = FADINGS[-1].moment_steps
+_SPAN = STEPS * STEP_SAMPLES
 _OVERLAP = FFT_SAMPLES - STEP_SAMPLES
+_SILENCE = np.float32(-1000.0)
 _LEAST_POWER = 1e-6
 """Power of a tone of about −100 dBFS in a bin: below that there is nothing but rounding."""
 _BIN_HZ = SAMPLE_RATE_HZ / FFT_SAMPLES
@@ -60,6 +62,8 @@ BAND_HZ = tuple(middle * _BIN_HZ for middle, _, _ in _BANDS)
 """The middle of each band."""
 _GUARD_BINS = 2
 """What lies between a band and its surroundings."""
+_BINS = max(middle + reach + _GUARD_BINS + wide for middle, reach, wide in _BANDS) + 1
+"""As many as belong to any band or its surroundings, from the lowest on."""
 
 
 class ToneEnvelopes:
@@ -72,8 +76,10 @@ class ToneEnvelopes:
     def __init__(self) -> None:
         self._window = np.hanning(FFT_SAMPLES + 1)[:-1].astype(np.float32)
         self._inside, self._beside = _band_matrices()
-        self._held: Samples = np.zeros(0, np.float32)
-        self._tones_db = _no_tones()
+        self._held = np.zeros(_OVERLAP + _SPAN, np.float32)
+        self._views = _stepwise(self._held)
+        self._filled = _OVERLAP
+        self._tones_db = np.zeros((_MOST_STEPS + STEPS, len(_BANDS)), np.float32)
         self._next_sample: int | None = None
 
     @property
@@ -83,8 +89,8 @@ class ToneEnvelopes:
             content_hash=hashlib.sha256(f"tone envelopes {VERSION}".encode()).hexdigest(),
             outputs=MappingProxyType({ENVELOPES: (len(FADINGS), STEPS, len(_BANDS))}),
             labels=(),
-            hop_samples=STEPS * STEP_SAMPLES,
-            context_samples=STEPS * STEP_SAMPLES + _OVERLAP,
+            hop_samples=_SPAN,
+            context_samples=_SPAN + _OVERLAP,
         )
 
     def feed(self, item: Block | Gap) -> Sequence[Observation]:
@@ -95,73 +101,97 @@ class ToneEnvelopes:
         if item.start_sample != self._next_sample:
             self._begin_anew(item.start_sample)
         self._next_sample = item.end_sample
-        self._held = np.concatenate([self._held, item.samples])
-        return self._observe_whole(item.end_sample)
+        observations, taken = [], 0
+        while taken < len(item.samples):
+            taken += self._take(item.samples[taken:])
+            if self._filled == len(self._held):
+                observations.append(self._observe(item.start_sample + taken))
+        return observations
 
     def fresh(self) -> "ToneEnvelopes":
         """Another one that has heard nothing yet."""
         return ToneEnvelopes()
 
     def _begin_anew(self, next_sample: int | None) -> None:
-        self._held = np.zeros(_OVERLAP, np.float32)
-        self._tones_db = _no_tones()
+        self._held[:_OVERLAP] = 0.0
+        self._filled = _OVERLAP
+        self._tones_db[:] = _SILENCE
         self._next_sample = next_sample
 
-    def _observe_whole(self, end_sample: int) -> list[Observation]:
-        """Observe as long as what is held makes an observation, and keep the rest."""
-        observations = []
-        span = STEPS * STEP_SAMPLES
-        while len(self._held) >= span + _OVERLAP:
-            start_sample = end_sample - len(self._held) + _OVERLAP
-            outputs = {ENVELOPES: self._envelopes(self._held[: span + _OVERLAP])}
-            self._held = self._held[span:]
-            observations.append(
-                Observation(
-                    start_s=start_sample / SAMPLE_RATE_HZ,
-                    end_s=(start_sample + span) / SAMPLE_RATE_HZ,
-                    outputs=MappingProxyType(outputs),
-                )
-            )
-        return observations
+    def _take(self, samples: Samples) -> int:
+        """Hold as many as there is room for, and tell how many."""
+        count = min(len(samples), len(self._held) - self._filled)
+        self._held[self._filled : self._filled + count] = samples[:count]
+        self._filled += count
+        return count
 
-    def _envelopes(self, samples: Samples) -> Array:
-        """Shape (fadings, STEPS, bands), of samples, shape (STEPS · STEP_SAMPLES + overlap,)."""
-        views = np.lib.stride_tricks.sliding_window_view(samples, FFT_SAMPLES)[::STEP_SAMPLES]
-        spectrum = np.fft.rfft(views * self._window)
-        power = np.square(spectrum.real) + np.square(spectrum.imag)
-        level_db = 10.0 * np.log10(power @ self._inside + _LEAST_POWER)
-        contrast_db = level_db - 10.0 * np.log10(power @ self._beside + _LEAST_POWER)
-        stands_out = _ramp(contrast_db, LEAST_CONTRAST_DB, FULL_CONTRAST_DB)
-        self._tones_db = np.concatenate(
-            [self._tones_db[-_MOST_STEPS:], np.where(stands_out > 0.0, level_db, -np.inf)]
+    def _observe(self, end_sample: int) -> Observation:
+        """Observe what is held, and keep what the next observation needs of it."""
+        envelopes = self._envelopes()
+        self._held[:_OVERLAP] = self._held[_SPAN:]
+        self._filled = _OVERLAP
+        return Observation(
+            start_s=(end_sample - _SPAN) / SAMPLE_RATE_HZ,
+            end_s=end_sample / SAMPLE_RATE_HZ,
+            outputs=MappingProxyType({ENVELOPES: envelopes}),
         )
-        echoes = [self._echo(level_db, fading) for fading in FADINGS]
-        return np.asarray(stands_out * (1.0 - np.array(echoes)), np.float32)
 
-    def _echo(self, level_db: NDArray[np.float64], fading: Fading) -> NDArray[np.float64]:
-        """How surely each band holds an echo only, shape (STEPS, bands)."""
-        past = self._tones_db[-len(level_db) - fading.moment_steps : -1]
-        peak_db = np.lib.stride_tricks.sliding_window_view(past, fading.moment_steps, axis=0)
-        drop_db = np.maximum(peak_db.max(axis=-1) - level_db, 0.0)
-        return _ramp(drop_db, fading.least_db, fading.full_db)
+    def _envelopes(self) -> Array:
+        """Of what is held, shape (fadings, STEPS, bands)."""
+        spectrum = np.fft.rfft(self._views * self._window)[:, :_BINS]
+        power = np.abs(spectrum).astype(np.float32, copy=False)
+        power *= power
+        level_db = _decibels(power @ self._inside)
+        contrast_db = level_db - _decibels(power @ self._beside)
+        stands_out = _ramp(contrast_db, LEAST_CONTRAST_DB, FULL_CONTRAST_DB)
+        self._tones_db[:_MOST_STEPS] = self._tones_db[STEPS:]
+        self._tones_db[_MOST_STEPS:] = np.where(contrast_db > LEAST_CONTRAST_DB, level_db, _SILENCE)
+        envelopes = np.empty((len(FADINGS), STEPS, len(_BANDS)), np.float32)
+        for envelope, fading, peak_db in zip(envelopes, FADINGS, self._peaks_db(), strict=True):
+            is_new = _ramp(level_db - peak_db, -fading.full_db, -fading.least_db)
+            np.multiply(stands_out, is_new, out=envelope)
+        return envelopes
+
+    def _peaks_db(self) -> Iterator[Array]:
+        """For each fading, how loud the tone was at most in the moment before each step."""
+        peaks_db, steps = self._tones_db[:-1], 1
+        for fading in FADINGS:
+            while steps < fading.moment_steps:
+                more = min(steps, fading.moment_steps - steps)
+                peaks_db, steps = np.maximum(peaks_db[more:], peaks_db[:-more]), steps + more
+            yield peaks_db[-STEPS:]
 
 
-def _ramp(values: NDArray[np.float64], least: float, full: float) -> NDArray[np.float64]:
+def _stepwise(held: Samples) -> Samples:
+    """A view of samples, shape (STEPS, FFT_SAMPLES), that begins anew at every step."""
+    stride = held.itemsize
+    return as_strided(held, (STEPS, FFT_SAMPLES), (STEP_SAMPLES * stride, stride), writeable=False)
+
+
+def _decibels(power: Array) -> Array:
+    """In place."""
+    power += _LEAST_POWER
+    np.log10(power, out=power)
+    power *= 10.0
+    return power
+
+
+def _ramp(values: Array, least: float, full: float) -> Array:
     """0 up to ``least``, 1 from ``full`` on."""
-    return np.clip((values - least) / (full - least), 0.0, 1.0)
+    ramp = values - least
+    ramp *= 1.0 / (full - least)
+    np.maximum(ramp, 0.0, out=ramp)
+    np.minimum(ramp, 1.0, out=ramp)
+    return ramp
 
 
-def _no_tones() -> NDArray[np.float64]:
-    return np.full((_MOST_STEPS, len(_BANDS)), -np.inf)
-
-
-def _band_matrices() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _band_matrices() -> tuple[Array, Array]:
     """What makes of bins the power in each band, and what it is to be compared with.
 
-    To the surroundings of the low bands belongs the second harmonic, which a square wave lacks and
-    a voice has.
+    Each of shape (bins, bands).  To the surroundings of the low bands belongs the second harmonic,
+    which a square wave lacks and a voice has.
     """
-    inside = np.zeros((FFT_SAMPLES // 2 + 1, len(_BANDS)))
+    inside = np.zeros((_BINS, len(_BANDS)), np.float32)
     beside = np.zeros_like(inside)
     for column, (middle, reach, wide) in enumerate(_BANDS):
         near = reach + _GUARD_BINS

@@ -199,7 +199,7 @@ def _check_calibrations(config: Config, spec: RecogniserSpec) -> list[Problem]:
             misfit = _misfit(evidence, spec)
             key = f"sounds.{name}.evidence[{index}].calibration.fitted_for"
             origin = config.origins.get(f"{key}.recogniser")
-            if misfit and evidence.kind == "family" and origin != SHIPPED:
+            if misfit and evidence.kind == "family" and origin not in (None, SHIPPED):
                 remedy = "calibrate anew or use `method: identity`"
                 problems.append(Problem(str(origin or ""), key, f"{misfit}; {remedy}"))
     return problems

@@ -19,10 +19,12 @@ from detector.core.recognition import Recogniser, RecogniserSpec
 from detector.events.refit import Line
 from detector.service.headfile import HeadReader
 from detector.service.heads import read_shipped
-from detector.workbench.dataset import AUDIO_SUFFIXES, Recording, by_sound
+from detector.workbench.dataset import Recording, audio_files, by_sound
 from detector.workbench.fitness import Unfit, unfit
 from detector.workbench.fitting import Fit, fit_sound
+from detector.workbench.labels import is_in_table
 from detector.workbench.listener import all_recognisers
+from detector.workbench.metrics import zero_bound
 from detector.workbench.scoring import Heard, Road, Scoring, roads_of
 from detector.workbench.sounding import read_samples
 from detector.workbench.thresholds import (
@@ -76,6 +78,8 @@ class Result:
     target: Target
     spec: RecogniserSpec
     hours: float
+    strangers: str = ""
+    """Which labels are no sound that is known, in one line; empty where all are."""
 
 
 class Calibrating:
@@ -114,7 +118,10 @@ class Calibrating:
         results, left = self._each(sounds, roads, usable, order)
         hours = sum(one.seconds for one in usable) / 3600.0
         kept = tuple(one.recording for one in usable)
-        return Result(tuple(results), tuple(left), tuple(faulty), kept, order.target, spec, hours)
+        strangers = _strangers(kept, self._config.sounds)
+        return Result(
+            tuple(results), tuple(left), tuple(faulty), kept, order.target, spec, hours, strangers
+        )
 
     def _fresh(self) -> list[Recogniser]:
         """All that the daemon has, having heard nothing yet."""
@@ -159,6 +166,18 @@ class Calibrating:
         return SoundResult(fit, tallies, choose(fit, config, target, _at_home(fit, tallies)))
 
 
+def _strangers(recordings: Sequence[Recording], known: Mapping[str, object]) -> str:
+    """A folder whose name is a slip would silently speak against the sound that it holds."""
+    found = [name for name in by_sound(recordings) if name not in known and not is_in_table(name)]
+    if not found:
+        return ""
+    names = (f"{name}{suggestion(name, known).replace(';', ':')}" for name in sorted(found))
+    return (
+        f"no sound that is known, so taken for none of them: {', '.join(names)} "
+        "(to listen for one, name it under `sounds` in the configuration)"
+    )
+
+
 def _heard(
     recordings: Sequence[Recording],
     scoring: Scoring,
@@ -194,8 +213,9 @@ def evenings(folder: Path) -> list[Recording]:
 
     Raises DataError where there are none.
     """
-    paths = [folder] if folder.is_file() else sorted(folder.rglob("*"))
-    found = [path for path in paths if path.suffix.lower() in AUDIO_SUFFIXES]
+    if not folder.exists():
+        raise DataError(f"{folder} is not there: record an evening (detector record)")
+    found = [folder] if folder.is_file() else audio_files(folder)
     if not found:
         raise DataError(f"{folder} holds no recordings of an evening: make some (detector record)")
     return [Recording(path, f"{EVENING}/{path.stem.split('__')[0]}", EVENING) for path in found]
@@ -241,11 +261,12 @@ def _calibrated(result: SoundResult, spec: RecogniserSpec) -> CalibratedSound:
 def basis(result: SoundResult) -> str:
     """What a calibration rests on, in one line."""
     figures = result.choice.figures
-    recall, rate = figures.recall, figures.per_hour
+    recall = figures.recall
+    most = figures.per_hour.high if figures.false_alarms else zero_bound(figures.hours)
     return (
         f"recall {recall.value:.2f} ({recall.low:.2f} to {recall.high:.2f}) over {figures.groups} "
         f"groups; {alarms_text(figures.false_alarms)} in {hours_text(figures.hours)} "
-        f"(at most {rate_text(rate.high)} at 95 %)"
+        f"(at most {rate_text(most)} at 95 %)"
     )
 
 

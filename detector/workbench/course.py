@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from detector.core.recognition import LOGITS, Recogniser
+from detector.core.recognition import LOGITS, Array, Recogniser
 from detector.workbench.alarms import MAKERS
 from detector.workbench.dataset import Recording
 from detector.workbench.folds import fold_of_groups
@@ -35,7 +35,7 @@ class Amounts:
     """With events, of every pool; and a third as many evenings, and evenings full of noises."""
     passes: int = 1
     """Strips are made of every recording so many times over."""
-    nets: int = 3
+    nets: int = 2
     """Learnt from different beginnings, and averaged."""
     seed: int = 0
 
@@ -68,6 +68,7 @@ class Course:
     plan: Plan = field(default_factory=Plan)
     """Of the scenes for trials."""
     _learnt: dict[Pools, Learnt] = field(default_factory=dict)
+    _scored: dict[tuple[int, Pools], list[dict[str, Array]]] = field(default_factory=dict)
 
     @cached_property
     def pools(self) -> tuple[tuple[Recording, ...], ...]:
@@ -109,10 +110,13 @@ class Course:
 
     def head_scores(self, sound: str, fold: int, left_out: Pools) -> list[Levels]:
         """Log-odds in the trials of a pool, by heads that have heard nothing of some pools."""
-        learnt = self.learnt(left_out | {fold})
-        return [
-            np.asarray(learnt.log_odds(sound, one.outputs), np.float64) for one in self.trials[fold]
-        ]
+        learnt_without = left_out | {fold}
+        if (fold, learnt_without) not in self._scored:
+            learnt = self.learnt(learnt_without)
+            scored = [learnt.log_odds(one.outputs) for one in self.trials[fold]]
+            self._scored[fold, learnt_without] = scored
+        of_trials = self._scored[fold, learnt_without]
+        return [np.asarray(of_trial[sound], np.float64) for of_trial in of_trials]
 
     def family_scores(self, columns: Sequence[int], fold: int) -> list[Levels]:
         """Logits of the largest score of a family in the trials of a pool."""

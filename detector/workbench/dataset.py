@@ -20,6 +20,8 @@ from detector.core.errors import DataError
 from detector.workbench.labels import Meaning, meaning
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+_UNREAD_SUFFIXES = (".m4a", ".aac", ".mp4", ".3gp", ".amr", ".wma", ".opus", ".aiff", ".webm")
+"""What telephones record: silently without them, a sound would lack half of its days."""
 _MANIFESTS = ("MANIFEST.csv", "manifest.csv")
 
 
@@ -160,8 +162,19 @@ def _read_dcase(path: Path) -> list[Recording]:
 
 
 def _read_folder(folder: Path) -> list[Recording]:
-    files = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES)
-    return [_file_in_folder(path, folder) for path in files if path.is_file()]
+    return [_file_in_folder(path, folder) for path in audio_files(folder)]
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """All recordings in a folder and below it; raises DataError for one of a kind not read."""
+    paths = [path for path in sorted(folder.rglob("*")) if not path.is_dir()]
+    for path in paths:
+        if path.suffix.lower() in _UNREAD_SUFFIXES:
+            raise DataError(
+                f"{path} is in a format that is not read: make WAV, FLAC, OGG or MP3 of it, as by "
+                f"ffmpeg -i {path.name} {path.stem}.flac"
+            )
+    return [path for path in paths if path.suffix.lower() in AUDIO_SUFFIXES]
 
 
 def _file_in_folder(path: Path, folder: Path) -> Recording:
@@ -226,4 +239,6 @@ def _check_files(recordings: Sequence[Recording]) -> None:
     gone = [recording.path for recording in recordings if not recording.path.is_file()]
     if gone:
         more = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
-        raise DataError(f"{gone[0]} is not there{more}; paths are relative to the table's folder")
+        raise DataError(
+            f"{gone[0]} is not there{more}; paths in a table are relative to its own folder"
+        )

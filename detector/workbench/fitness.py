@@ -14,6 +14,10 @@ FAINTEST_DBFS = -65.0
 """A sound of which the loudest moment is fainter is not heard in any room."""
 NOTHING_DBFS = -100.0
 """What no microphone that is on falls below."""
+SHORTEST_S = 0.2
+"""Less is a slip of the finger; the shortest knocks and cracks are longer."""
+_LATE_S = 0.5
+"""A label may end so much after its recording: marks are set by hand."""
 _ALIKE = 0.995
 """Correlation of two envelopes beyond which they are one recording's."""
 _TONES_ALIKE = 0.9
@@ -40,6 +44,15 @@ def unfit(heard: Sequence[Heard], wanted: frozenset[str]) -> list[Unfit]:
 
 def _faults(heard: Heard, wanted: frozenset[str]) -> Iterator[str]:
     check, recording = heard.sound_check, heard.recording
+    if heard.seconds < SHORTEST_S:
+        yield f"is too short ({heard.seconds:.2f} s): {SHORTEST_S:g} s are needed, better some more"
+        return
+    for event in recording.events:
+        if event.offset_s > heard.seconds + _LATE_S:
+            yield (
+                f"is {heard.seconds:.1f} s long, but {event.sound} is marked at "
+                f"{event.onset_s:g} s to {event.offset_s:g} s: is the label of another recording?"
+            )
     if check.clipped_share > MOST_CLIPPED:
         yield (
             f"is clipped ({check.clipped_share:.0%} of it at full scale): record it with less gain"

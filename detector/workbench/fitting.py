@@ -192,19 +192,24 @@ def _check_groups(sound: str, examples: Sequence[Example]) -> int:
     """The fewest groups of the two sides; raises DataError where they are too few."""
     having = {one.group for one in examples if one.holds_it}
     lacking = {one.group for one in examples if np.any(one.truths == 0)}
-    for groups, how in ((having, "with it"), (lacking, "without it")):
+    record = f"detector record --sound {sound}", "detector record, for an evening"
+    for groups, how, by in ((having, "with it", record[0]), (lacking, "without it", record[1])):
         if not groups:
             raise DataError(
                 f"{sound}: no recordings {how}: there must be some of both, from {FEWEST_GROUPS} "
-                "groups each"
+                f"groups each ({by})"
             )
         if len(groups) < FEWEST_GROUPS:
             raise DataError(
-                f"{sound}: recordings {how} from {len(groups)} groups; {FEWEST_GROUPS} are "
+                f"{sound}: recordings {how} from {_groups(len(groups))}; {FEWEST_GROUPS} are "
                 f"needed: record {FEWEST_GROUPS - len(groups)} more (another day, room or voice "
                 "makes a group)"
             )
     return min(len(having), len(lacking))
+
+
+def _groups(count: int) -> str:
+    return f"{count} group{'' if count == 1 else 's'}"
 
 
 def _check_lines(sound: str, roads: Sequence[Road], lines: Lines) -> None:

@@ -130,6 +130,11 @@ _TABLE: Mapping[str, Meaning] = {
 }
 
 
+def is_in_table(sound: str) -> bool:
+    """Whether there is anything to know of it."""
+    return sound in _TABLE
+
+
 def meaning(label: str) -> Meaning:
     """What a label means, however it is written: ``Crying_baby``, ``crying baby``."""
     name = "_".join(label.strip().lower().replace("-", " ").replace("_", " ").split())

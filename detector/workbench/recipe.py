@@ -7,7 +7,7 @@ from detector.events.heads import Look
 from detector.workbench.settling import Budget
 from detector.workbench.training import Recipe
 
-HEADS = ("baby_cry", "dog_bark", "glass_breaking", "speech")
+HEADS = ("baby_cry", "glass_breaking", "dog_bark", "cat_meow", "siren", "speech")
 """Sounds that a head finds more of than their family, at as many false alarms."""
 LEARNT = (
     "baby_cry",

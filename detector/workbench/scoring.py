@@ -22,9 +22,9 @@ from detector.core.events import Urgency
 from detector.core.recognition import Recogniser, RecogniserSpec
 from detector.events.refit import Line, Numbers, logit
 from detector.service.build import build_pipeline
+from detector.service.eventmaker import EventMaker
 from detector.service.heads import Settled, settle_heads
 from detector.service.offline import run_to_end
-from detector.service.eventmaker import EventMaker
 from detector.service.pipeline import ListenedSound, Pipeline, Snapshot
 from detector.workbench.dataset import Recording
 from detector.workbench.sounding import STEP_SAMPLES, sounding
@@ -228,10 +228,8 @@ def check_sound(samples: Samples) -> SoundCheck:
 def _spectrum(samples: Samples) -> NDArray[np.float32]:
     """Two recordings of one alarm may go on and off alike, and yet be of two tones."""
     pieces = samples[: len(samples) // 1024 * 1024].reshape(-1, 1024)
-    power = np.mean(np.square(np.abs(np.fft.rfft(pieces, axis=1)))[:, 1:], axis=0)
-    level = (
-        10.0 * np.log10(power.reshape(64, 8).mean(axis=1) + 1e-9) if len(pieces) else np.ones(64)
-    )
+    power = np.square(np.abs(np.fft.rfft(pieces, axis=1)))[:, 1:].sum(axis=0) / max(1, len(pieces))
+    level = 10.0 * np.log10(power.reshape(64, 8).mean(axis=1) + 1e-9)
     level = level - level.mean()
     return np.asarray(level / (np.linalg.norm(level) + 1e-9), np.float32)
 

@@ -18,16 +18,19 @@ Scores = Callable[[int, frozenset[int]], list[Levels]]
 _PRIOR_WORTH = 4.0
 """Windows on either side that the bare curve counts for: none, where there are thousands."""
 _RELEASE_SHARE = 0.6
+_LEAST, _LARGEST = 0.05, 0.995
+_LEAST_SCORE = 0.2
+"""A bare score that is settled on a handful of recordings is not trusted below this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """False alarms that a threshold may raise."""
 
-    per_hour: float = 0.2
+    per_hour: float = 0.3
     """In scenes where a sound of some other kind comes every half minute or so."""
-    quiet_per_hour: float = 0.0
-    """In evenings of background and noises of the house."""
+    quiet_per_hour: float = 0.15
+    """In evenings of background and noises of the house, by their tail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,8 @@ def settle(
         budget.per_hour, budget.quiet_per_hour
     )
     probability = float(line(np.array([score]))[0])
-    return Settled(line, min(0.995, max(0.05, math.ceil(1000.0 * probability) / 1000.0)))
+    least = _LEAST if road.has_curve else _LEAST_SCORE
+    return Settled(line, min(_LARGEST, max(least, math.ceil(1000.0 * probability) / 1000.0)))
 
 
 def settled(

@@ -22,6 +22,7 @@ from detector.config.calibration import (
 from detector.config.calibration_text import calibration_text
 from detector.core.recognition import RecogniserSpec
 from detector.events.curves import Sigmoid
+from detector.events.refit import Line
 from detector.service.headfile import HeadFile
 from detector.service.headwrite import TrunkFile, head_document, trunk_document
 from detector.workbench.course import FOLDS
@@ -34,6 +35,7 @@ _SPLIT = (
     f"{FOLDS} folds by group; curve and threshold on groups that the head has not heard; figures "
     "on groups that none of the three has"
 )
+_UNMEASURED = {"told_by": "detector evaluate --heads, on the groups that were left out"}
 _METHOD = (
     "heads and logistic curves learnt out of fold by group; the lowest threshold that keeps within "
     "a budget of false alarms in generated scenes"
@@ -69,6 +71,8 @@ class Work:
 def write(folder: Path, work: Work) -> None:
     """A file for each head, one for the layer that they share, and the calibration of all."""
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("trunk-*.json"):
+        old.unlink()
     trunk = trunk_document(work.learnt.trunk)
     name = f"trunk-{sha256(trunk).hexdigest()[:8]}.json"
     (folder / name).write_bytes(trunk)
@@ -97,7 +101,7 @@ def _head(work: Work, one: Made) -> HeadFile:
             "split": f"{_SPLIT}; seed {work.seed}",
             "date": datetime.now(UTC).strftime("%Y-%m-%d"),
             "code_version": __version__,
-            "figures": None if one.figures is None else told(one.figures, one.settled.threshold),
+            "figures": told(one.figures, one.settled.threshold) if one.figures else _UNMEASURED,
         },
     )
 
@@ -159,6 +163,8 @@ def evidence_of(spec: RecogniserSpec, one: Made, head: Path) -> tuple[EvidenceCo
         mine = EvidenceConfig(kind="head", classes=first.classes, pooling=first.pooling, head=head)
         return (mine, *rest)
     line = one.settled.line
+    if line == Line():
+        return (EvidenceConfig(classes=first.classes, pooling=first.pooling), *rest)
     fitted = FittedFor(recogniser=spec.content_hash, hop_seconds=spec.hop_s, pooling=first.pooling)
     curve = CalibrationConfig(
         method="platt",

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 
@@ -23,6 +23,8 @@ _PER = {"h": 1.0, "hour": 1.0, "day": 24.0, "week": 168.0, "month": 730.0}
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(h|hour|day|week|month)")
 GRID: Numbers = np.unique(np.round(1.0 / (1.0 + np.exp(-np.linspace(-3.2, 4.6, 60))), 3))
 """Thresholds that are tried: 0.039 … 0.99."""
+MOST_OF_IT = 0.9
+"""The share of what could be found for which a threshold is lowered on little evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +166,12 @@ def choose(fit: Fit, config: SoundConfig, target: Target, tallies: Sequence[Tall
 
     Its figures are of thresholds that were chosen in the same way on the other folds.
     """
-    groups = [one.group for one in fit.examples]
+    groups, least = [one.group for one in fit.examples], _place_before(fit, config)
     try:
-        place = _place(fit.sound, target, tallies, groups)
+        place = _place(fit.sound, target, tallies, groups, least)
     except DataError as error:
         raise DataError(f"{error}{_worst(fit, tallies, target)}") from None
-    figures = _unseen_figures(fit, target, tallies, groups)
+    figures = _unseen_figures(fit, target, tallies, groups, least)
     if not figures.recall.value > 0.0:
         raise DataError(
             f"{fit.sound}: {target.text} can be kept to, but then nothing of it is found: allow "
@@ -216,8 +218,22 @@ def rates(tallies: Sequence[Tally]) -> tuple[Numbers, float]:
     )
 
 
-def _place(sound: str, target: Target, tallies: Sequence[Tally], groups: Sequence[str]) -> int:
-    """Which threshold of the grid: of all that do equally well, the middle one."""
+def _place_before(fit: Fit, config: SoundConfig) -> int:
+    """Which threshold of the grid lets through what the present one does."""
+    before, now = np.concatenate(fit.before), np.concatenate(fit.unseen)
+    through = now[before >= config.threshold]
+    level = float(np.quantile(through, 0.05)) if len(through) else float(now.max())
+    return min(int(np.sum(level > GRID)), len(GRID) - 1)
+
+
+def _place(
+    sound: str, target: Target, tallies: Sequence[Tally], groups: Sequence[str], least: int
+) -> int:
+    """Which threshold of the grid: of all that do equally well, the middle one.
+
+    Where the hours are too few to show that a target is kept to, the present threshold is not
+    lowered on their word, further than is needed to find most of what could be found: it would cry wolf.
+    """
     recall, (false_alarms, hours) = recalls(tallies, groups), rates(tallies)
     if target.most_per_hour is not None:
         good = false_alarms <= target.most_per_hour * hours
@@ -227,6 +243,9 @@ def _place(sound: str, target: Target, tallies: Sequence[Tally], groups: Sequenc
                 f"{sound}: even at {GRID[-1]:g} there are {false_alarms[-1]:.0f} false alarms in "
                 f"{hours_text(hours)}: {target.text} cannot be had"
             )
+        if zero_bound(hours) > target.most_per_hour:
+            found = np.flatnonzero(recall[: least + 1] >= MOST_OF_IT * recall[first])
+            first = max(first, int(found[-1]) if len(found) else 0)
         return _middle(recall == recall[first], first, 1)
     good = recall >= (target.least_recall or 0.0)
     if not good[0]:
@@ -254,13 +273,14 @@ def _middle(same: NDArray[np.bool_], start: int, step: int) -> int:
 
 
 def _unseen_figures(
-    fit: Fit, target: Target, tallies: Sequence[Tally], groups: Sequence[str]
+    fit: Fit, target: Target, tallies: Sequence[Tally], groups: Sequence[str], least: int
 ) -> Figures:
     """Each fold at the threshold that the others choose."""
     chosen = []
     for one, fold in zip(tallies, fit.folds, strict=True):
         others = [n != fold for n in fit.folds]
-        place = _quiet_place(fit.sound, target, compress(tallies, others), compress(groups, others))
+        seen = list(compress(tallies, others)), list(compress(groups, others))
+        place = _quiet_place(fit.sound, target, *seen, least)
         chosen.append(_at(one, place))
     recall = recalls(chosen, groups)[0]
     held = {group for one, group in zip(tallies, groups, strict=True) if one.events}
@@ -275,10 +295,10 @@ def _unseen_figures(
 
 
 def _quiet_place(
-    sound: str, target: Target, tallies: Iterable[Tally], groups: Iterable[str]
+    sound: str, target: Target, tallies: Sequence[Tally], groups: Sequence[str], least: int
 ) -> int:
     try:
-        return _place(sound, target, list(tallies), list(groups))
+        return _place(sound, target, tallies, groups, least)
     except DataError:  # without one fold the target is out of reach: as near as can be
         return len(GRID) - 1 if target.most_per_hour is not None else 0
 
@@ -299,7 +319,8 @@ def _supported(target: Target, figures: Figures) -> str:
             return ""
         return (
             f"0 false alarms in {hours_text(hours)} supports at most {rate_text(bound)} at 95 %: "
-            f"record {needed:.0f} h without the sound to support {target.text}"
+            f"record {needed:.0f} h without the sound to support {target.text}; until then the "
+            "threshold is lowered no further than finding it needs"
         )
     return (
         f"{alarms_text(count)} in {hours_text(hours)} supports at most "

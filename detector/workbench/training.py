@@ -47,6 +47,8 @@ class Recipe:
     """Of all negatives' weight; the rest of a quiet room is as easy as the first."""
     sounds_share: float = 0.45
     """The same for sounds that are listened for: they are mistaken for one another."""
+    family_share: float = 0.3
+    """Of the family's largest logit, added to what was learnt: it is quieter in an evening."""
     quiet_windows: float = 0.35
     """Share of the windows in which nothing sounds that are learnt from."""
 
@@ -63,11 +65,16 @@ class Learnt:
     """By sound: of what the two give, shape (units + 1,)."""
     bias: Mapping[str, float]
 
-    def log_odds(self, sound: str, outputs: Mapping[str, NDArray[np.floating]]) -> Array:
-        """At every window of a stretch, of outputs (windows, numbers)."""
-        given = [trunk.rows(outputs) for trunk in (self.trunk, self.families[sound])]
-        weighed = np.concatenate(given, axis=1) @ self.weights[sound]
-        return np.asarray(weighed + np.float32(self.bias[sound]), np.float32)
+    def log_odds(self, outputs: Mapping[str, NDArray[np.floating]]) -> dict[str, Array]:
+        """By sound, at every window of a stretch, of outputs (windows, numbers)."""
+        shared = self.trunk.rows(outputs)
+        return {sound: self._weighed(sound, shared, outputs) for sound in self.weights}
+
+    def _weighed(
+        self, sound: str, shared: Array, outputs: Mapping[str, NDArray[np.floating]]
+    ) -> Array:
+        given = np.concatenate([shared, self.families[sound].rows(outputs)], axis=1)
+        return np.asarray(given @ self.weights[sound] + np.float32(self.bias[sound]), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +280,8 @@ def _learnt(net: _Net, families: Mapping[str, Trunk], recipe: Recipe) -> Learnt:
         np.asarray(a / std[:, None], np.float32), np.asarray(a0 - (mean / std) @ a, np.float32)
     )
     of_own = c / own_std
-    weights = {sound: np.append(b[:, place], of_own[place]) for place, sound in enumerate(families)}
     bias = b0 - own_mean * of_own
+    of_own = of_own + np.float32(recipe.family_share)
+    weights = {sound: np.append(b[:, place], of_own[place]) for place, sound in enumerate(families)}
     biases = {sound: float(bias[place]) for place, sound in enumerate(families)}
     return Learnt(Trunk(recipe.looks, layer), families, weights, biases)

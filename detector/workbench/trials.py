@@ -27,6 +27,7 @@ _NEVER = -1e9
 _MOST_PEAKS = 40
 """Of one trial; a threshold that lets so many through is out of the question."""
 _HEARD_S = 0.3
+_TAIL_PEAKS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +110,17 @@ class Outcome:
         chosen = self.found if snr_db is None else self.found[self.snrs_db == snr_db]
         return int(np.sum(chosen >= threshold)), len(chosen)
 
-    def threshold(self, per_hour: float, quiet_per_hour: float = 0.0) -> float:
+    def threshold(self, per_hour: float, quiet_per_hour: float) -> float:
         """The lowest threshold that raises no more false alarms than so many an hour.
 
-        Half-way between the alarm that it must leave out and the next higher one that it may not.
+        In evenings it raises none, and none more often than so many an hour by the tail of their
+        levels.  It lies half-way between the alarm that it must leave out and the next higher.
         """
-        bounds = [_bound(self.false, self.hours, per_hour)]
-        bounds.append(_bound(self.quiet, self.quiet_hours, quiet_per_hour))
-        return max(bounds)
+        return max(
+            _bound(self.false, self.hours, per_hour),
+            _bound(self.quiet, self.quiet_hours, 0.0),
+            _tail(self.quiet, self.quiet_hours, quiet_per_hour),
+        )
 
     def false_alarms(self, threshold: float) -> int:
         """How many are raised, in all."""
@@ -129,6 +133,18 @@ def _bound(levels: Levels, hours: float, per_hour: float) -> float:
         return _NEVER
     above = levels[allowed - 1] if allowed else levels[0] + 0.1
     return float(levels[allowed] + 0.5 * (above - levels[allowed]))
+
+
+def _tail(levels: Levels, hours: float, per_hour: float) -> float:
+    """The level that is reached so rarely, if the largest fall off exponentially.
+
+    Peaks over a threshold (J. Pickands, 1975), of shape 0.
+    """
+    if len(levels) <= _TAIL_PEAKS:
+        return _NEVER
+    start = float(levels[_TAIL_PEAKS])
+    scale = float(np.mean(levels[:_TAIL_PEAKS] - start))
+    return start + scale * math.log(max(1.0, _TAIL_PEAKS / (hours * per_hour)))
 
 
 def outcome(

@@ -103,7 +103,9 @@ def test_a_refusal_writes_nothing_and_loses_nothing(
     ("arguments", "line"),
     [
         (("--sound", "clop"), "clop is no sound that is known; did you mean clap?"),
-        (("--evening", "nowhere"), "nowhere holds no recordings of an evening"),
+        (("--evening", "nowhere"), "nowhere is not there: record an evening"),
+        (("--out", "/"), "/ cannot be written: it is a folder; name a file in it"),
+        (("--report", "/nowhere/r.html"), "/nowhere/r.html cannot be written: there is no folder"),
         (("--out", "/nowhere/c.yaml", "--report", "r.html"), "/nowhere/c.yaml cannot be written"),
     ],
 )
@@ -113,6 +115,32 @@ def test_what_cannot_be_done_is_one_line(
     """With the name, and what would be right."""
     words = [str(detector.folder / one) if one == "r.html" else one for one in arguments]
     assert detector("calibrate", recordings_at_home, *words).failed(9).startswith(line)
+
+
+def test_where_the_second_file_cannot_be_written_neither_is(
+    detector: Commands, recordings_at_home: Path
+) -> None:
+    """A report of a calibration that is not in force would mislead."""
+    report = detector.folder / "r.html"
+    report.write_text("the page of before")
+    out = detector.folder / f"{'c' * 250}.yaml"  # no name is left for a draft beside it
+    done = detector("calibrate", recordings_at_home, "--out", out, "--report", report)
+    assert done.failed(9) == f"{out} cannot be written: File name too long"
+    assert report.read_text() == "the page of before"
+    assert {path.name for path in report.parent.glob(".*")} == set()
+
+
+def test_a_folder_of_no_known_name_and_a_sound_that_is_off_are_told(
+    detector: Commands, recordings_at_home: Path
+) -> None:
+    """What was labelled in vain, and what was learnt in vain."""
+    detector.config(CLAP + "    enabled: false\n")
+    (recordings_at_home / "clop").mkdir()
+    wav(recordings_at_home / "clop" / "1.wav", level(0.02, 999))
+    done = detector("calibrate", recordings_at_home)
+    assert done.code == 0, done.err
+    assert "taken for none of them: clop: did you mean clap?" in done.err
+    assert "not listened for yet: clap" in done.err
 
 
 @pytest.mark.parametrize(
@@ -155,6 +183,31 @@ def collected(recordings: Path, label: str, groups: int) -> list[tuple[str, Path
     return list(by_group.items())[:groups]
 
 
+def gathered(recordings: Path, data: Path) -> None:
+    """A folder per sound, and in it one for each group."""
+    for label, groups in (("dog_bark", 8), ("rooster", 5), ("church_bells", 5)):
+        for number, (_, path) in enumerate(collected(recordings, label, groups)):
+            place = data / label / f"{label}{number}"
+            place.mkdir(parents=True)
+            shutil.copy(path, place)
+
+
+@pytest.mark.model
+@pytest.mark.recordings
+@pytest.mark.timeout(120)
+def test_without_a_configuration_it_is_written_where_it_will_be_read(
+    bare: Commands, model_path: Path, recordings: Path
+) -> None:
+    """None is needed, and a file that nothing reads helps nobody."""
+    bare.environment["DETECTOR_MODEL"] = str(model_path)
+    gathered(recordings, bare.folder / "data")
+    done = bare("calibrate", bare.folder / "data", "--skip-unfit")
+    assert done.code == 0, done.err
+    assert "not listened for yet: dog_bark" in done.err
+    assert (bare.folder / "home/.config/detector" / CALIBRATION_NAME).is_file()
+    assert CALIBRATION_NAME in bare("config", "check").out
+
+
 @pytest.mark.model
 @pytest.mark.recordings
 @pytest.mark.timeout(120)
@@ -167,11 +220,7 @@ def test_the_real_model_learns_from_a_handful_of_real_recordings(
         bare.config(KNOCK.split("sounds")[0] + "sounds: [dog_bark]\n")
     )
     data = bare.folder / "data"
-    for label, groups in (("dog_bark", 8), ("rooster", 5), ("church_bells", 5)):
-        for number, (_, path) in enumerate(collected(recordings, label, groups)):
-            place = data / label / f"{label}{number}"
-            place.mkdir(parents=True)
-            shutil.copy(path, place)
+    gathered(recordings, data)
     done = bare("calibrate", data, "--skip-unfit")
     assert done.code == 0, done.err
     assert done.out.startswith("dog_bark: threshold")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.cli.tools import Commands, daemon, knocking, wav
+from tests.cli.tools import KNOCK, Commands, daemon, knocking, wav
 
 
 @pytest.mark.timeout(60)
@@ -44,8 +44,16 @@ def test_nothing_heard_is_told(detector: Commands, tmp_path: Path) -> None:
     empty = tmp_path / "empty.wav"
     soundfile.write(empty, np.zeros(0, np.float32), 16_000)
     told = detector("record", "--file", empty, "--out", detector.folder)
-    assert told.code == 4
-    assert "holds no audio" in told.err
+    assert "holds no audio" in told.failed(4)
+
+
+def test_why_nothing_is_heard_is_told_once(detector: Commands) -> None:
+    """And not four times a second: by the source, and where it ends."""
+    detector.config(f"{KNOCK}audio: {{source: microphone, device: no such thing}}\n")
+    told = detector("record", "--minutes", "0.0001", "--out", detector.folder / "mine")
+    reason = told.failed(4)
+    assert reason.startswith("nothing was heard, nothing is recorded: ")
+    assert told.err.splitlines().count(reason.partition(": ")[2]) == 1
 
 
 @pytest.mark.timeout(60)

@@ -8,6 +8,7 @@ import pytest
 
 from detector.config.loader import load_config, parse_config
 from detector.config.schema import Config
+from detector.config.sounds import shipped_sounds
 from detector.core.errors import ConfigError
 
 NOWHERE = Path("/nonexistent/detector.yaml")
@@ -108,6 +109,17 @@ def test_the_xdg_folder_is_where_the_user_says_it_is(tmp_path: Path) -> None:
     written(tmp_path / "xdg/detector", "name: user\n")
     environ = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "xdg")}
     assert load_config(None, environ=environ, system_path=NOWHERE).name == "user"
+
+
+def test_without_a_configuration_a_calibration_may_lie_where_one_would_be(tmp_path: Path) -> None:
+    """None is needed, so what was learnt must be in force without one too."""
+    text = "version: 1\nsounds: {baby_cry: {threshold: 0.31}}\n"
+    written(tmp_path / ".config/detector", text, name="calibration.yaml")
+    environ = {"HOME": str(tmp_path)}
+    config = load_config(None, environ=environ, system_path=NOWHERE)
+    assert config.sounds["baby_cry"].threshold == 0.31
+    bare = load_config(None, environ=environ, system_path=NOWHERE, calibrated=False)
+    assert bare.sounds["baby_cry"].threshold == shipped_sounds()["baby_cry"].threshold
 
 
 def test_the_log_and_the_origins_say_which_file_it_was(

@@ -52,7 +52,7 @@ def test_every_value_is_shown_with_its_origin() -> None:
         '- "Ambulance (siren)" # shipped',
         "icon: mdi:alarm-light # shipped",
         'protocol: "5" # default',
-        "- kind: family # shipped",
+        "- kind: head # shipped",
     ):
         assert line in lines
 

@@ -8,7 +8,8 @@ import pytest
 from detector.core.audio import Block, Samples
 from detector.core.events import Phase
 from detector.core.recognition import Heard, Observation
-from detector.events.cadence import PATTERNS, SHORT_BEEPS, SPEAKS, Cadence, Pattern
+from detector.events.beeps import Pattern
+from detector.events.cadence import PATTERNS, SHORT_BEEPS, SPEAKS, Cadence
 from detector.events.gate import Gate, GateSettings
 from detector.events.scorers import Unless
 from detector.events.sounds import SoundDetector

@@ -33,6 +33,14 @@ def test_a_beep_is_on_in_its_band_while_it_lasts() -> None:
     assert max(found[:22].max(), found[52:].max()) == 0.0
 
 
+def test_a_beep_has_its_times_wherever_an_observation_ends() -> None:
+    """What of it an observation lacks is in the next; what went before is remembered."""
+    for shift in (0.0, 0.1, 0.2, 0.3, 0.4):
+        found = envelopes(beeping([(0.5 + shift, 0.5)], 2.4, 3100.0))[LONG][:, band(3100.0)]
+        on = np.flatnonzero(found > 0.5) * 0.02
+        assert (on[0], on[-1]) == pytest.approx((0.5 + shift, 0.98 + shift), abs=0.03)
+
+
 @pytest.mark.parametrize("dbfs", [-60.0, -30.0, 0.0, 12.0])
 def test_the_level_does_not_matter(dbfs: float) -> None:
     """From a whisper to clipping."""
@@ -79,11 +87,11 @@ def test_blocks_of_any_length_make_the_same() -> None:
 
 
 def test_observations_follow_one_another_and_tell_their_times() -> None:
-    """0.24 s each, from the first sample on."""
+    """0.48 s each, from the first sample on."""
     recogniser = ToneEnvelopes()
-    seen = recogniser.feed(Block(16_000, np.zeros(16_000, np.float32), 0.0))
-    assert [one.start_s for one in seen] == pytest.approx([1.0, 1.24, 1.48, 1.72])
-    assert [one.end_s for one in seen] == pytest.approx([1.24, 1.48, 1.72, 1.96])
+    seen = recogniser.feed(Block(16_000, np.zeros(32_000, np.float32), 0.0))
+    assert [one.start_s for one in seen] == pytest.approx([1.0, 1.48, 1.96, 2.44])
+    assert [one.end_s for one in seen] == pytest.approx([1.48, 1.96, 2.44, 2.92])
     shape = recogniser.spec.outputs[ENVELOPES]
     assert shape == seen[0].outputs[ENVELOPES].shape == (len(FADINGS), STEPS, len(BAND_HZ))
 
@@ -93,7 +101,7 @@ def test_after_a_gap_it_begins_anew() -> None:
     recogniser = ToneEnvelopes()
     recogniser.feed(Block(0, np.ones(3000, np.float32), 0.0))
     assert recogniser.feed(Gap(3000, 7000, GapCause.OVERFLOW)) == []
-    (one,) = recogniser.feed(Block(10_000, np.zeros(3840, np.float32), 0.0))
-    assert (one.start_s, one.end_s) == pytest.approx((0.625, 0.865))
+    (one,) = recogniser.feed(Block(10_000, np.zeros(7680, np.float32), 0.0))
+    assert (one.start_s, one.end_s) == pytest.approx((0.625, 1.105))
     assert one.outputs[ENVELOPES].max() == 0.0
-    assert len(recogniser.fresh().feed(Block(0, np.zeros(3840, np.float32), 0.0))) == 1
+    assert len(recogniser.fresh().feed(Block(0, np.zeros(7680, np.float32), 0.0))) == 1

@@ -93,3 +93,20 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     """With the ways to give recordings."""
     with pytest.raises(DataError, match="holds no recordings: give a folder per sound"):
         read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["bell.m4a", "bell.AAC", "bell.opus"])
+def test_what_a_telephone_records_is_refused_and_not_left_out(tmp_path: Path, name: str) -> None:
+    """Silently without it a sound would lack half of its days."""
+    write(tmp_path / "doorbell" / "1.wav", noise(0.1, 1))
+    (tmp_path / "doorbell" / name).write_bytes(b"x")
+    with pytest.raises(DataError, match=rf"{name} is in a format that is not read.*ffmpeg -i"):
+        read_dataset(tmp_path)
+
+
+def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    """As a file that a table names and that is not there."""
+    write(tmp_path / "doorbell" / "1.wav", noise(0.1, 1))
+    (tmp_path / "doorbell" / "2.wav").symlink_to(tmp_path / "gone.wav")
+    with pytest.raises(DataError, match=r"2\.wav is not there"):
+        read_dataset(tmp_path)

@@ -71,6 +71,7 @@ def test_a_folder_without_heads_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no folders of heads, such as"):
         out_of_fold(CONFIG, DOGS, tmp_path)
 
+
 def test_a_calibration_beside_the_heads_of_a_fold_goes_over_all_sounds(tmp_path: Path) -> None:
     """Thresholds that were settled without what is held out, also where there is no head."""
     sounds = {"dog_bark": shipped_sounds()["dog_bark"], "doorbell": shipped_sounds()["doorbell"]}

@@ -34,7 +34,7 @@ LESSONS = [
 
 def log_odds(learnt: Learnt, sound: str, lessons: list[Lesson]) -> np.ndarray:
     """Of all windows of lessons."""
-    return np.concatenate([learnt.log_odds(sound, one.outputs) for one in lessons])
+    return np.concatenate([learnt.log_odds(one.outputs)[sound] for one in lessons])
 
 
 def test_what_differs_is_told_apart_on_lessons_that_were_not_learnt_from() -> None:

@@ -62,10 +62,19 @@ def test_a_threshold_lets_as_many_false_alarms_through_as_are_allowed() -> None:
     """Half-way between the last that it lets through and the first that it does not."""
     levels = np.array([0.9, 0.8, 0.4])
     told = Outcome(np.zeros(0), np.zeros(0), levels, np.array([0.4]), ("a", "b", "c"), 10.0, 4.0)
-    assert told.threshold(0.1) == pytest.approx(0.85)
-    assert told.threshold(0.2) == pytest.approx(0.6)
-    assert told.threshold(1.0) == pytest.approx(0.45)  # an evening allows none
+    assert told.threshold(0.1, 0.1) == pytest.approx(0.85)
+    assert told.threshold(0.2, 0.1) == pytest.approx(0.6)
+    assert told.threshold(1.0, 0.1) == pytest.approx(0.45)  # an evening allows none
     assert told.false_alarms(0.6) == 2
+
+
+def test_what_an_evening_may_raise_is_told_by_the_tail_of_its_levels() -> None:
+    """An exponential tail of scale 1: a tenth as often is 2.3 higher."""
+    levels = np.sort(np.random.default_rng(2).exponential(1.0, 4000))[::-1]
+    told = Outcome(np.zeros(0), np.zeros(0), levels[:1], levels, ("a",), 1e9, 4000.0)
+    seldom, often = (told.threshold(1e9, rate) for rate in (1e-6, 1e-5))
+    assert seldom - often == pytest.approx(np.log(10.0), rel=0.4)
+    assert often == pytest.approx(np.log(1e5), abs=2.5)
 
 
 def test_a_curve_and_a_threshold_are_settled_on_trials() -> None:
