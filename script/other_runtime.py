@@ -8,5 +8,5 @@ text = (Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf
 project = tomllib.loads(text)["project"]
 extras = project["optional-dependencies"]
 for requirement in [*project["dependencies"], *extras["tflite"], *extras["dev"]]:
-    if not re.match(r"ai-edge-litert|mypy|ruff|shellcheck|sound-event-detector|types-", requirement):
+    if not re.match(r"ai-edge-litert|mypy|ruff|shellcheck|sound-event|types-", requirement):
         print(requirement)

@@ -18,8 +18,8 @@ EMBEDDING = "embedding"
 
 Kept in half precision (float16), which is as much as a quantised model has."""
 ENVELOPES = "envelopes"
-"""Name of the output that holds how surely a tone sounds in each of some bands, 0 … 1, step by step,
-shape (steps, bands)."""
+"""Name of the output that holds how surely a tone sounds in each of some bands, 0 … 1, step by
+step, shape (steps, bands)."""
 LEVEL = "level_dbfs"
 """Name of the output that holds the window's RMS level, shape ()."""
 

@@ -271,10 +271,8 @@ class Matcher:
             return None
         qualities = known.quality(places)
         best, ends = int(qualities.argmax()), known.last + places.known[known.pace]
-        quality, end_s = (
-            float(qualities[best]),
-            self._end_s - float(now - ends[best]) * self._step_s,
-        )
+        quality = float(qualities[best])
+        end_s = self._end_s - float(now - ends[best]) * self._step_s
         is_same = np.abs(ends - ends[best]) <= _SAME_STEPS
         is_good = qualities >= max(LEAST_QUALITY, 0.5 * quality)
         bands = np.zeros(self._sums.shape[1], np.bool_)

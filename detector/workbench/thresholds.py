@@ -232,7 +232,8 @@ def _place(
     """Which threshold of the grid: of all that do equally well, the middle one.
 
     Where the hours are too few to show that a target is kept to, the present threshold is not
-    lowered on their word, further than is needed to find most of what could be found: it would cry wolf.
+    lowered on their word further than is needed to find most of what could be found: it would
+    cry wolf.
     """
     recall, (false_alarms, hours) = recalls(tallies, groups), rates(tallies)
     if target.most_per_hour is not None:
