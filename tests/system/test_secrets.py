@@ -199,6 +199,7 @@ def test_a_daemon_that_is_let_in_does_not_show_it(
     daemon = stage.start()
     watcher.wait_for("detector/nursery/status", "online")  # the broker has checked it
     control = ControlClient(stage.folder / "run" / "control.sock")
+    until(control.path.exists, "the control socket, which comes after the outlets")
     stage.said["status"] = json.dumps(control.request("status")).encode()
     watcher.say("detector/nursery/sound/siren/threshold/set", "0.75")
     watcher.wait_for("detector/nursery/sound/siren/threshold/state", "0.75")
