@@ -114,7 +114,8 @@ class _Places:
         silences = ((starts - stops).sum(axis=1) for starts, stops in (self.before, self.after))
         self.silence = np.sum(list(silences), axis=0).astype(np.float32)
         """Steps of silence, shape (paces,)."""
-        self.reach = int(max(self.looked_at, self.before[0].max() + count) + self.known.max())
+        furthest = max(int(self.looked_at), int(self.before[0].max()) + count)
+        self.reach = furthest + int(self.known.max())
         """Steps up to now that are ever looked at."""
 
     def _place_beeps(self, starts: Steps, stops: Steps, beeps: int, count: int) -> None:

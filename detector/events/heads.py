@@ -68,8 +68,9 @@ class Look:
         ]
         if len(seen) == 1:
             return seen[0]
-        pool = np.max if self.pooling == "max" else np.mean
-        return np.asarray(pool(seen, axis=0), np.float32)
+        stacked = np.stack(seen)
+        pooled = stacked.max(axis=0) if self.pooling == "max" else stacked.mean(axis=0)
+        return np.asarray(pooled, np.float32)
 
     def rows(self, values: NDArray[Any]) -> Array:
         """At every window of a stretch: from (windows, numbers of the output) to its columns."""

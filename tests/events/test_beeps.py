@@ -81,7 +81,7 @@ def test_what_beeps_on_is_no_group(name: str) -> None:
     """The silence around belongs to it."""
     count, period_s, _ = GROUP[name]
     times_s = np.arange(count * period_s, 16.0, count * period_s)
-    envelope = np.max([beeps(name, at_s=at_s) for at_s in times_s], axis=0)
+    envelope = np.stack([beeps(name, at_s=at_s) for at_s in times_s]).max(axis=0)
     matches = found(PATTERNS[name], envelope[:-216])
     assert all(match.quality < PATTERNS[name].once for match in matches)
 
