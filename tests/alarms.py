@@ -7,6 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core.audio import SAMPLE_RATE_HZ, Samples
+from detector.events.cadence import PATTERNS, Cadence
+from detector.events.gate import Gate, GateSettings
+from detector.events.sounds import SoundDetector
+
+GATES = {"t3": (5.6, 10.0), "t4": (6.5, 13.0)}
+"""Seconds that confirm, and within which: as shipped for smoke_alarm and co_alarm."""
 
 T3_BEEPS = tuple((start, 0.5) for start in (0.0, 1.0, 2.0))
 """Onset and length of the beeps of one cycle, in seconds."""
@@ -119,3 +125,19 @@ def telephone_band(samples: Samples) -> Samples:
     spectrum = np.fft.rfft(samples)
     spectrum[int(4000 * len(samples) / SAMPLE_RATE_HZ) :] = 0.0
     return np.asarray(np.fft.irfft(spectrum, len(samples)), np.float32)
+
+
+def cadence_detector(name: str) -> SoundDetector:
+    """What decides of a pattern's alarm by its beeps alone, heard by a second recogniser."""
+    confirm_s, within_s = GATES[name]
+    settings = GateSettings(
+        threshold=0.5,
+        release_threshold=0.3,
+        confirm_s=confirm_s,
+        confirm_within_s=within_s,
+        hold_s=30.0,
+        refractory_s=0.0,
+        max_duration_s=600.0,
+        possible_s=2.5,
+    )
+    return SoundDetector(name, scorer=Cadence(PATTERNS[name], place=1), gate=Gate(settings))

@@ -276,6 +276,11 @@ def _health_components(topics: Topics) -> dict[str, Any]:
         "exp_aft": HEALTH_EXPIRY_S,
         **_always(topics),
     }
+    components = _hearing_components(topics) | _machine_components(topics)
+    return {key: component | shared for key, component in components.items()}
+
+
+def _hearing_components(topics: Topics) -> dict[str, Any]:
     return {
         "mic_problem": {
             "p": "binary_sensor",
@@ -283,7 +288,6 @@ def _health_components(topics: Topics) -> dict[str, Any]:
             "dev_cla": "problem",
             "val_tpl": "{{ 'ON' if value_json.mic_state != 'ok' else 'OFF' }}",
             "json_attr_t": topics.health,
-            **shared,
         },
         "mic_state": {
             "p": "sensor",
@@ -291,17 +295,8 @@ def _health_components(topics: Topics) -> dict[str, Any]:
             "dev_cla": "enum",
             "ops": [state.value for state in MicState],
             "val_tpl": "{{ value_json.mic_state }}",
-            **shared,
         },
-        "mic_drift": {
-            "p": "binary_sensor",
-            "name": "Microphone sounds unlike itself",
-            "dev_cla": "problem",
-            "val_tpl": "{{ 'ON' if value_json.mic_warning else 'OFF' }}",
-            "json_attr_t": topics.health,
-            "json_attr_tpl": "{{ {'reason': value_json.mic_warning} | tojson }}",
-            **shared,
-        },
+        "mic_drift": _problem(topics, "Microphone sounds unlike itself", "mic_warning"),
         "deaf_today": {
             "p": "sensor",
             "name": "Deaf today",
@@ -313,17 +308,13 @@ def _health_components(topics: Topics) -> dict[str, Any]:
             "val_tpl": "{{ value_json.deaf_seconds_today.total }}",
             "json_attr_t": topics.health,
             "json_attr_tpl": "{{ value_json.deaf_seconds_today | tojson }}",
-            **shared,
         },
-        "storage": {
-            "p": "binary_sensor",
-            "name": "History",
-            "dev_cla": "problem",
-            "val_tpl": "{{ 'ON' if value_json.storage_error else 'OFF' }}",
-            "json_attr_t": topics.health,
-            "json_attr_tpl": "{{ {'reason': value_json.storage_error} | tojson }}",
-            **shared,
-        },
+    }
+
+
+def _machine_components(topics: Topics) -> dict[str, Any]:
+    return {
+        "storage": _problem(topics, "History", "storage_error"),
         "inference_ms": {
             "p": "sensor",
             "name": "Inference time",
@@ -332,7 +323,6 @@ def _health_components(topics: Topics) -> dict[str, Any]:
             "stat_cla": "measurement",
             "sug_dsp_prc": 1,
             "val_tpl": "{{ value_json.inference_ms_p95 }}",
-            **shared,
         },
         "dropped_windows": {
             "p": "sensor",
@@ -340,6 +330,17 @@ def _health_components(topics: Topics) -> dict[str, Any]:
             "stat_cla": "total_increasing",
             "val_tpl": "{{ value_json.dropped_windows }}",
             "en": False,
-            **shared,
         },
+    }
+
+
+def _problem(topics: Topics, name: str, field: str) -> dict[str, Any]:
+    """What is wrong while a field of the health says why, and well while it is empty."""
+    return {
+        "p": "binary_sensor",
+        "name": name,
+        "dev_cla": "problem",
+        "val_tpl": f"{{{{ 'ON' if value_json.{field} else 'OFF' }}}}",
+        "json_attr_t": topics.health,
+        "json_attr_tpl": f"{{{{ {{'reason': value_json.{field}}} | tojson }}}}",
     }

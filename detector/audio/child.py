@@ -6,10 +6,8 @@ output carries the messages of ``wire``, the end of standard input means that it
 stays small: no numpy, and nothing of ours that imports it.
 """
 
-import ctypes
 import json
 import os
-import signal
 import sys
 import threading
 import time
@@ -17,6 +15,7 @@ import traceback
 from contextlib import suppress
 
 from detector.audio.capture import Now
+from detector.audio.childhood import await_the_end, begin
 from detector.audio.opened import OpenedDevice, open_device
 from detector.audio.portaudio import Load, load_sound_system
 from detector.audio.wire import Failure, Opened, Trouble, send
@@ -27,7 +26,6 @@ _LOOK_S = 0.25
 """How often a silent device is looked at."""
 _LEAVE_S = 2.0
 """PortAudio may hang while it closes a device; the process ends all the same."""
-_PR_SET_PDEATHSIG = 1
 
 
 def capture(
@@ -86,11 +84,7 @@ def _tell(out: int, failure: Failure) -> None:
 
 def main(arguments: list[str]) -> None:
     """Capture with the AudioConfig that is the first argument, as JSON; never returns."""
-    _die_with_the_parent()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # meant for the daemon, which then ends this one
-    out = os.dup(1)
-    os.dup2(2, 1)  # whatever a C library prints must not get among the messages
+    out = begin()
     stopping = threading.Event()
     threading.Thread(target=_await_the_end, args=(stopping,), daemon=True).start()
     config = AudioConfig(**json.loads(arguments[0]))
@@ -98,17 +92,8 @@ def main(arguments: list[str]) -> None:
     os._exit(0)  # without PortAudio's own farewell, which may hang
 
 
-def _die_with_the_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends, however it does.
-
-    A parent that is gone already is told by the end of standard input.
-    """
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
 def _await_the_end(stopping: threading.Event) -> None:
-    while os.read(0, 1):
-        pass
+    await_the_end()
     stopping.set()
     time.sleep(_LEAVE_S)
     os._exit(1)

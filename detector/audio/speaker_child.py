@@ -5,7 +5,6 @@ and after S seconds whatever it hangs in.  It tells what it does on standard out
 then ``done``, or ``error`` and why.
 """
 
-import ctypes
 import os
 import signal
 import sys
@@ -16,6 +15,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
+from detector.audio.childhood import await_the_end, begin
 from detector.audio.devices import one_line
 from detector.audio.portaudio import load_sound_system
 from detector.audio.tone import LEAD_SECONDS, tone_samples
@@ -23,7 +23,6 @@ from detector.core.audio import Samples
 from detector.core.errors import AudioError
 
 TAIL_SECONDS = 0.3
-_PR_SET_PDEATHSIG = 1
 
 
 class SoundOutput(Protocol):
@@ -119,13 +118,9 @@ def _channels(system: SoundOutput, number: int, rate_hz: int, most: int) -> int:
 def main(arguments: list[str]) -> None:
     """Play through the output that is the first argument; the second is the limit in seconds."""
     output, limit_s = arguments[0], float(arguments[1])
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # meant for the daemon, which then ends this one
+    out = begin()
     signal.setitimer(signal.ITIMER_REAL, limit_s)  # its default action ends us, hung or not
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    out = os.dup(1)
-    os.dup2(2, 1)  # whatever a C library prints must not get among the lines
     try:
         system = cast(SoundOutput, load_sound_system())
         play(system, output, playing=lambda: _say(out, "playing"))
@@ -142,8 +137,7 @@ def _say(out: int, text: str) -> None:
 
 
 def _end_with_parent() -> None:
-    while os.read(0, 1):
-        pass
+    await_the_end()
     os._exit(1)
 
 

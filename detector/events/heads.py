@@ -168,6 +168,11 @@ class Head:
         """The probability at the first recogniser's newest window."""
         return self.curve(self.log_odds(heard))
 
+    def began_s(self, heard: Heard) -> float | None:
+        """None: the newest window is all that is judged."""
+        del heard
+        return None
+
     def log_odds(self, heard: Heard) -> float:
         """What goes into the curve."""
         if self.averaged == 1:

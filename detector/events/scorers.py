@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,18 +33,8 @@ class Scorer(Protocol):
     def __call__(self, heard: Heard) -> float:
         """The probability, 0 … 1, at the first recogniser's newest observation."""
 
-
-@runtime_checkable
-class LooksBack(Protocol):
-    """A scorer that rests on more than the newest window."""
-
     def began_s(self, heard: Heard) -> float | None:
-        """When the sound began that it hears at the newest observation; None if it hears none."""
-
-
-def began_s(scorer: Scorer, heard: Heard) -> float | None:
-    """When the sound began, as far as the scorer looks back; None where the window is all."""
-    return scorer.began_s(heard) if isinstance(scorer, LooksBack) else None
+        """When the sound began that it hears there; None if it hears none, or looks no further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +56,11 @@ class Family:
         scores = heard[0][-1].outputs[SCORES]
         return self.calibration(self.pool(scores[self.columns]))
 
+    def began_s(self, heard: Heard) -> float | None:
+        """None: the newest window is all that is judged."""
+        del heard
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Strongest:
@@ -84,7 +79,7 @@ class Strongest:
 
     def began_s(self, heard: Heard) -> float | None:
         """The earliest beginning that any of them hears."""
-        began = (began_s(scorer, heard) for scorer in self.scorers)
+        began = (scorer.began_s(heard) for scorer in self.scorers)
         return min((at_s for at_s in began if at_s is not None), default=None)
 
 
@@ -106,6 +101,11 @@ class Unless:
         """The scorer's probability, or 0."""
         is_closed = self.other(heard) >= self.at
         return 0.0 if is_closed else self.scorer(heard)
+
+    def began_s(self, heard: Heard) -> float | None:
+        """None: the newest window is all that is judged."""
+        del heard
+        return None
 
 
 def best_classes(scores: Array, labels: Sequence[str], count: int) -> tuple[ClassScore, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from detector.core.events import OffsetReason, Phase
 from detector.core.recognition import Heard
 from detector.events.gate import Gate, GateSettings, GateState, Transition
-from detector.events.scorers import Scorer, began_s
+from detector.events.scorers import Scorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class SoundDetector:
         """Take the first recogniser's newest observation."""
         newest = heard[0][-1]
         self._probability = self._scorer(heard)
-        began = began_s(self._scorer, heard)
+        began = self._scorer.began_s(heard)
         return self._gate.step(self._probability, newest.start_s, newest.end_s, began_s=began)
 
     def observe(self, heard: Heard) -> None:

@@ -24,17 +24,23 @@ from detector.core.audio import Block, Samples
 from detector.core.events import Phase
 from detector.core.recognition import Observation
 from detector.events.cadence import PATTERNS, SHORT_BEEPS, Cadence
-from detector.events.gate import Gate, GateSettings
-from detector.events.sounds import SoundDetector
 from detector.model.envelopes import ToneEnvelopes
 from detector.workbench.metrics import recall_interval, zero_bound
-from tests.alarms import Alarm, alarm, at_level, in_a_room, mixed, piezo, sine, square
+from tests.alarms import (
+    Alarm,
+    alarm,
+    at_level,
+    cadence_detector,
+    in_a_room,
+    mixed,
+    piezo,
+    sine,
+    square,
+)
 from tests.alarms import telephone_band as four_kilohertz
 
 BACKGROUNDS = ("room_tone", "kitchen", "music", "speech", "tv_radio", "rain", "traffic", "ambience")
 LEAD_S, HOP_S, WINDOW_S = 4.0, 0.48, 0.975
-GATES = {"t3": (5.6, 10.0), "t4": (6.5, 13.0)}
-"""Seconds that confirm, and within which: as shipped for smoke_alarm and co_alarm."""
 COST_S = 120
 LONG_CYCLES = 6
 HEADINGS = ("pattern", "tone", "where", "SNR", "possible", "confirmed", "the other one")
@@ -112,7 +118,7 @@ class Recordings:
 
 def told(samples: Samples) -> list[Told]:
     """What the two gates make of it, and when."""
-    detectors = [_detector(name) for name in PATTERNS]
+    detectors = [cadence_detector(name) for name in PATTERNS]
     observed, recent = iter(ToneEnvelopes().feed(Block(0, samples, 0.0))), list[Observation]()
     coming = next(observed, None)
     found = []
@@ -124,21 +130,6 @@ def told(samples: Samples) -> list[Told]:
         changes = ((detector.sound, detector.step(heard)) for detector in detectors)
         found += [(name, change.phase, float(end_s)) for name, change in changes if change]
     return found
-
-
-def _detector(name: str) -> SoundDetector:
-    confirm_s, within_s = GATES[name]
-    settings = GateSettings(
-        threshold=0.5,
-        release_threshold=0.3,
-        confirm_s=confirm_s,
-        confirm_within_s=within_s,
-        hold_s=30.0,
-        refractory_s=0.0,
-        max_duration_s=600.0,
-        possible_s=2.5,
-    )
-    return SoundDetector(name, scorer=Cadence(PATTERNS[name], place=1), gate=Gate(settings))
 
 
 def any_alarm(pattern: str, *, low: bool, rng: np.random.Generator) -> Alarm:

@@ -10,15 +10,14 @@ from detector.core.events import Phase
 from detector.core.recognition import Heard, Observation
 from detector.events.beeps import Pattern
 from detector.events.cadence import PATTERNS, SHORT_BEEPS, SPEAKS, Cadence
-from detector.events.gate import Gate, GateSettings
 from detector.events.scorers import Unless
-from detector.events.sounds import SoundDetector
 from detector.model.envelopes import ToneEnvelopes
 from tests.alarms import (
     Alarm,
     alarm,
     at_level,
     beeping,
+    cadence_detector,
     in_a_room,
     mixed,
     piezo,
@@ -61,18 +60,7 @@ def probabilities(samples: Samples, pattern: Pattern) -> list[float]:
 
 def told(samples: Samples, name: str) -> list[tuple[Phase, float, float]]:
     """What a gate makes of it: phase, when it was told, and the estimated onset."""
-    confirm_s, within_s = {"t3": (5.6, 10.0), "t4": (6.5, 13.0)}[name]
-    settings = GateSettings(
-        threshold=0.5,
-        release_threshold=0.3,
-        confirm_s=confirm_s,
-        confirm_within_s=within_s,
-        hold_s=30.0,
-        refractory_s=0.0,
-        max_duration_s=600.0,
-        possible_s=2.5,
-    )
-    detector = SoundDetector(name, scorer=Cadence(PATTERNS[name], place=1), gate=Gate(settings))
+    detector = cadence_detector(name)
     steps = [(heard[0][-1].end_s, detector.step(heard)) for heard in windows(samples)]
     return [(change.phase, end_s, change.onset_s) for end_s, change in steps if change]
 
@@ -189,6 +177,11 @@ class Sure:
     def __call__(self, heard: Heard) -> float:
         """At every window."""
         return 0.9 if heard[0] else 0.0
+
+    def began_s(self, heard: Heard) -> float | None:
+        """It does not look back."""
+        del heard
+        return None
 
 
 @pytest.mark.parametrize(("kind", "least"), [("t3", 0.9), ("t4", 0.0)])

@@ -259,6 +259,11 @@ class Beside:
         assert first.end_s == second.end_s
         return float(second.outputs[SCORES][1])
 
+    def began_s(self, heard: Heard) -> float | None:
+        """It does not look back."""
+        del heard
+        return None
+
 
 def test_a_sound_may_rest_on_a_second_recogniser_beside_the_first() -> None:
     """Which decides when, and which people watch."""

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 import soundfile
 
-from tests.alerts.tools import Broker, Watcher, running, until
+from tests.alerts.tools import Broker, Watcher, until
 from tests.audio.tools import Room, noise
 from tests.system.test_daemon import Detector, room_tone
 
@@ -33,25 +32,6 @@ sounds: [baby_cry, smoke_alarm, co_alarm, doorbell, door_knock, glass_breaking, 
 """
 
 Home = Callable[[str], AbstractContextManager[tuple[Detector, Watcher]]]
-
-
-@pytest.fixture
-def room() -> Iterator[Room]:
-    """A room with a loudspeaker and a microphone in it."""
-    if not Room.is_possible():
-        pytest.skip("pulseaudio and its tools are not installed")
-    with tempfile.TemporaryDirectory() as folder:  # short: Unix sockets lie in it
-        made = Room(Path(folder))
-        made.open()
-        yield made
-        made.close()
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    """A real mosquitto."""
-    with running(Broker(tmp_path)) as started:
-        yield started
 
 
 @pytest.fixture
