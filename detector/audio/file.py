@@ -28,6 +28,18 @@ _RATES_HZ = (1000, 768_000)
 """What sound is recorded at; a damaged header that says more, or less, asks for absurd memory."""
 _MOST_SAMPLES = 1 << 20
 """Decoded at a time, of all channels together."""
+_SUFFIXES = {
+    "WAV": (".wav", ".wave"),
+    "FLAC": (".flac",),
+    "OGG": (".ogg", ".oga", ".opus"),
+    "MP3": (".mp3",),
+    "AIFF": (".aiff", ".aif", ".aifc"),
+    "CAF": (".caf",),
+    "W64": (".w64",),
+    "RF64": (".rf64",),
+    "AU": (".au",),
+}
+"""What recordings are called, by libsndfile's names of the formats."""
 _TOLERANCE_SECONDS = 0.2
 """MP3's padding makes its length a little vague."""
 
@@ -109,6 +121,15 @@ class FileSource(PulledSource):
         return self._file
 
 
+def readable_suffixes() -> frozenset[str]:
+    """What the names of files that can be heard end in, such as ``.wav`` and ``.flac``.
+
+    Raises AudioError where the library that reads them is missing.
+    """
+    formats = _library().available_formats()
+    return frozenset(one for name in formats for one in _SUFFIXES.get(name, ()))
+
+
 def _check_readable(path: Path) -> None:
     """Raise AudioError with the operating system's reason, which libsndfile would hide."""
     try:
@@ -144,10 +165,33 @@ def create_flac(path: Path, rate_hz: int) -> "SoundFile":
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise AudioError(f"{path} cannot be made: {error.strerror}") from error
-    made: SoundFile = soundfile.SoundFile(
-        descriptor, "w", samplerate=rate_hz, channels=1, format="FLAC", subtype="PCM_16"
-    )
+    try:
+        made: SoundFile = soundfile.SoundFile(
+            descriptor, "w", samplerate=rate_hz, channels=1, format="FLAC", subtype="PCM_16"
+        )
+    except (OSError, RuntimeError) as error:  # LibsndfileError is one
+        path.unlink(missing_ok=True)
+        raise AudioError(f"{path} cannot be made: {error}") from error
     return made
+
+
+def samples_in(path: Path) -> int:
+    """How many samples a file says that it has; 0 where it does not, or is none."""
+    soundfile = _library()
+    try:
+        told = int(soundfile.info(os.fsencode(path)).frames)
+    except (OSError, RuntimeError):
+        return 0
+    return told if told < _UNKNOWN_FRAMES else 0
+
+
+def holds_audio(path: Path) -> bool:
+    """Whether anything of a file can be decoded."""
+    try:
+        with _decode(path) as file:
+            return len(file.read(1)) > 0
+    except (AudioError, OSError, RuntimeError):
+        return False
 
 
 def _library() -> Any:

@@ -16,6 +16,7 @@ _COMMANDS = (
     "run",
     "listen",
     "classify",
+    "scan",
     "explain",
     "record",
     "calibrate",

@@ -63,6 +63,7 @@ def test_the_commands_are_those_that_the_documentation_names() -> None:
         "run",
         "listen",
         "classify",
+        "scan",
         "explain",
         "record",
         "calibrate",

@@ -114,14 +114,16 @@ class Commands:
         stdin: int = subprocess.PIPE,
         stdout: int = subprocess.PIPE,
         stderr: int = subprocess.PIPE,
+        own_group: bool = False,
     ) -> "subprocess.Popen[bytes]":
-        """Begin a command in a process of its own."""
+        """Begin a command in a process of its own; a terminal's keys reach a whole group."""
         return subprocess.Popen(
             [sys.executable, "-m", "detector", *arguments],
             env={**self.environment, **(environment or {})},
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
+            process_group=0 if own_group else None,
         )
 
     def process(
