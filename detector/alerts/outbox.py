@@ -52,18 +52,6 @@ class Recorder(Protocol):
         """Have it written what became of a delivery."""
 
 
-class MemoryOnly:
-    """Writes nothing down."""
-
-    def record(self, event: Event) -> "Future[None]":
-        """Done."""
-        del event
-        return delivered()
-
-    def settle(self, event: Event, sink: str, state: DeliveryState) -> None:
-        """Done."""
-
-
 class Outbox:
     """Delivers events to sinks from a thread of its own. ``put`` is safe from any thread.
 
@@ -81,13 +69,13 @@ class Outbox:
         clock: Clock,
         late_after_s: float,
         *,
-        journal: Recorder | None = None,
+        journal: Recorder,
         capacity: int = CAPACITY,
     ) -> None:
         self._lanes = [Lane(sink) for sink in sinks]
         self._clock = clock
         self._late_after_s = late_after_s
-        self._journal = journal or MemoryOnly()
+        self._journal = journal
         self._capacity = capacity
         self._lock = threading.Condition()
         self._wake = threading.Event()

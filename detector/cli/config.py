@@ -3,8 +3,14 @@
 import argparse
 import json
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from detector.cli.common import Subparsers, add_command, add_config_option, add_model_option
+
+if TYPE_CHECKING:
+    from detector.config import Config
+    from detector.core.errors import Problem
 
 
 def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -22,7 +28,8 @@ def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
         "check",
         summary="report all problems at once",
         description="Report all problems at once, each with its line, key, value and remedy.\n"
-        "Class names are checked against the model, where there is one.",
+        "Class names are checked against the model, where there is one; of heads and calibrations\n"
+        "that were fitted for another, which are not used, a line is told for each reason.",
         handler=check,
     )
     showing = add_command(
@@ -49,25 +56,45 @@ def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
 def check(arguments: argparse.Namespace) -> int:
     """Say that it is right, or raise with all that is wrong."""
     from detector.cli.common import load
-    from detector.config.checks import check_classes
     from detector.core.errors import ConfigError
-    from detector.model.labels import read_model_labels
     from detector.model.store import find_model
+    from detector.service.heads import read_heads
 
     config = load(arguments)
     found = find_model(option=arguments.model, configured=config.model.path, environ=os.environ)
+    problems, set_aside = ([], frozenset()) if found is None else _held_against(config, found)
+    if problems := [*problems, *read_heads(config)[1]]:
+        raise ConfigError(problems)
     if found is None:
         print("class names were not checked: there is no model yet (detector model fetch)")
-    elif problems := check_classes(config, read_model_labels(found)):
-        raise ConfigError(problems)
     sounds = ", ".join(config.enabled_sounds)
     print(f"{config.origins['']}: in order; node {config.node}, sounds: {sounds}")
     if config.calibration is not None:
         from detector.config.calibration import read_calibration
 
-        of = [name for name in read_calibration(config.calibration).sounds if name in config.sounds]
+        calibrated = read_calibration(config.calibration).sounds
+        of = [name for name in calibrated if name in config.sounds and name not in set_aside]
         print(f"{config.calibration}: {', '.join(of) or 'none of these sounds'}")
     return 0
+
+
+def _held_against(config: "Config", model: Path) -> "tuple[list[Problem], frozenset[str]]":
+    """Classes that a model does not have, and for which sounds the calibration is set aside.
+
+    What was fitted for another model is told at once: it is no mistake, and the detector runs.
+    """
+    from detector.config.checks import check_classes
+    from detector.model.labels import read_model_labels
+    from detector.model.modelfile import sha256_of
+    from detector.service.fitted import InUse, in_force, warnings_of
+
+    labels = read_model_labels(model)
+    use = InUse(sha256_of(model), config.model.hop_seconds)
+    force = in_force(config, use)
+    problems = check_classes(force.config, labels)
+    for line in () if problems else warnings_of(config, use):
+        print(line)
+    return problems, frozenset(force.misfits)
 
 
 def show(arguments: argparse.Namespace) -> int:

@@ -133,7 +133,7 @@ def _model(arguments: argparse.Namespace, config: "Config") -> Finding:
     reasons = dict.fromkeys(reason for sound in sounds for reason in sound.refused)
     if reasons:
         count = sum(bool(sound.refused) for sound in sounds)
-        detail += f"; {count} sounds by bare scores of classes: {'; '.join(reasons)}"
+        detail += f"; {count} sounds not as configured: {'; '.join(reasons)}"
         return Finding(Verdict.WARNING, detail, _HEAD_REMEDY)
     return Finding(Verdict.OK, detail)
 

@@ -121,7 +121,8 @@ def _explain_event(arguments: argparse.Namespace, event_id: str) -> int:
     from detector.cli.explained import event_lines
     from detector.cli.history import entries
 
-    found = [one for one in entries(arguments, Question()) if one["id"] == event_id]
+    known = entries(arguments, Question(), required=True)
+    found = [one for one in known if one["id"] == event_id]
     if not found:
         raise DetectorError(f"{event_id}: no such event in the history; see detector history")
     entry = found[0]

@@ -48,14 +48,30 @@ def _nearest(
     return sorted(chosen)
 
 
-def _moment(window: Window, sound: str) -> dict[str, Any]:
-    others = [one for one in window["sounds"] if one["sound"] != sound]
+def next_best(sounds: Sequence[dict[str, Any]], sound: str) -> dict[str, Any] | None:
+    """Of a window's other sounds the most probable; None where there is no other."""
+    others = [one for one in sounds if one["sound"] != sound]
     nearest = max(others, key=lambda one: one["probability"], default=None)
+    return nearest and {key: nearest[key] for key in ("sound", "probability")}
+
+
+def next_best_text(nearest: dict[str, Any] | None) -> str:
+    """``; next best: cat_meow 0.20``, to be put behind why; nothing where there is none."""
+    return f"; next best: {nearest['sound']} {nearest['probability']:.2f}" if nearest else ""
+
+
+def why_text(sounds: Sequence[dict[str, Any]], one: dict[str, Any]) -> str:
+    """Why one of a window's sounds stands as it does; where it is near, with its rival."""
+    is_near = one["probability"] >= NOTHING
+    return str(one["why"]) + (next_best_text(next_best(sounds, one["sound"])) if is_near else "")
+
+
+def _moment(window: Window, sound: str) -> dict[str, Any]:
     return {
         "end_s": window["end_s"],
         "level_dbfs": window["level_dbfs"],
         "why": _reading(window, sound)["why"],
-        "next_best": nearest and {key: nearest[key] for key in ("sound", "probability")},
+        "next_best": next_best(window["sounds"], sound),
         "classes": window["classes"][:3],
     }
 
@@ -80,8 +96,7 @@ def _verdict(one: dict[str, Any], when: Callable[[float], str]) -> str:
 
 
 def _moment_line(moment: dict[str, Any], when: Callable[[float], str]) -> str:
-    nearest = moment["next_best"]
-    other = f"; next best: {nearest['sound']} {nearest['probability']:.2f}" if nearest else ""
+    other = next_best_text(moment["next_best"])
     return f"{when(moment['end_s']):>10}  {moment['why']}{other}  [{_classes(moment['classes'])}]"
 
 

@@ -121,17 +121,25 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def entries(arguments: argparse.Namespace, question: "Question") -> list[dict[str, Any]]:
-    """What the service, or else the state directory, says."""
+def entries(
+    arguments: argparse.Namespace, question: "Question", *, required: bool = False
+) -> list[dict[str, Any]]:
+    """What the service, or else the state directory, says; without either, nothing.
+
+    That is told, or if a history is ``required`` raised as DetectorError.
+    """
     from dataclasses import asdict
 
     from detector.alerts.history import read_history
+    from detector.core.errors import DetectorError
 
     service = running_service(arguments.node)
     if service is not None:
         return list(service.request("history", **asdict(question))["events"])
     path = _database(arguments)
-    if not path.exists():
+    if not _is_there(path):
+        if required:
+            raise DetectorError(f"no history at {path}; of another node: --node NAME")
         print(f"detector: no history at {path}", file=sys.stderr)
     return read_history(path, question)
 

@@ -21,6 +21,7 @@ from detector.cli.common import (
     running_service,
     with_source,
 )
+from detector.cli.explained import why_text
 from detector.cli.lines import Line, LineQueue
 from detector.core.errors import ControlError, DetectorError
 
@@ -178,7 +179,8 @@ def _plain(line: Line) -> str:
         return str(line.get("status", ""))
     window = line["snapshot"]
     best = ", ".join(f"{one['class']} {one['score']:.2f}" for one in window["classes"][:3])
-    sounds = "; ".join(f"{one['sound']}: {one['why']}" for one in window["sounds"])
+    heard = window["sounds"]
+    sounds = " | ".join(f"{one['sound']}: {why_text(heard, one)}" for one in heard)
     return f"{window['end_s']:9.2f} s {window['level_dbfs']:7.1f} dBFS  {best} | {sounds}"
 
 
@@ -221,14 +223,17 @@ def _screen(title: str, window: Line | None, events: "deque[str]") -> "Group":
 def _sounds_table(sounds: list[Line]) -> Any:
     from rich.table import Table
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("sound", "probability", "", "why"):
+    # The last column has whatever room is left: however long its text, the others stay in place.
+    table = Table(box=None, padding=(0, 2, 0, 0), expand=True)
+    for heading in ("sound", "probability", ""):
         table.add_column(heading, no_wrap=True)
+    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
     styles = {"on": "bold red", "confirming": "yellow", "refractory": "dim"}
     for one in sounds:
         bar = _probability_bar(one["probability"], one["threshold"], 20)
         style = styles.get(one["state"])
-        table.add_row(one["sound"], f"{one['probability']:.2f}", bar, one["why"], style=style)
+        probability = f"{one['probability']:.2f}"
+        table.add_row(one["sound"], probability, bar, why_text(sounds, one), style=style)
     return table
 
 

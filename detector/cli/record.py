@@ -99,8 +99,10 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         pass
     finally:
-        folder.cut()
-        _summary(folder, label)
+        try:
+            folder.cut()
+        finally:
+            _summary(folder, label)
     if not folder.paths:
         raise AudioError(f"nothing was heard, nothing is recorded{last_said and ': '}{last_said}")
     return 0

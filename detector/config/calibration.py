@@ -5,7 +5,7 @@ replaces both.  A sound that it has and the configuration has not is not listene
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 CALIBRATION_NAME = "calibration.yaml"
 """What is read where the configuration names no file: this, beside the configuration."""
 VERSION = 1
-_SETTINGS = ("evidence", "threshold", "release_threshold")
+CALIBRATED = ("evidence", "threshold", "release_threshold")
 """What a calibration says of a sound; a ``basis`` is for people only."""
 
 
@@ -104,10 +104,26 @@ def apply_calibration(
         _note(document, theirs, error, named)
         return config, theirs.problems
     read = _Read(calibration, theirs)
+    before = replace(config, origins=MappingProxyType(dict(document.origins)))
     sounds = {name: _calibrated(read, document, name, one) for name, one in config.sounds.items()}
     _tell_of_the_others(read, config)
-    config = replace(config, calibration=path, sounds=MappingProxyType(sounds))
+    config = replace(config, calibration=path, sounds=MappingProxyType(sounds), uncalibrated=before)
     return config, theirs.problems
+
+
+def without_calibration(config: Config, names: Collection[str]) -> Config:
+    """The configuration as if its calibration file said nothing of these sounds."""
+    before = config.uncalibrated
+    if before is None or not names:
+        return config
+    sounds, origins = dict(config.sounds), dict(config.origins)
+    for name in names:
+        below = before.sounds[name]
+        given = {one: getattr(below, one) for one in CALIBRATED}
+        sounds[name] = replace(sounds[name], **given)
+        for one in CALIBRATED:
+            _replace_origins(origins, before.origins, f"sounds.{name}.{one}")
+    return replace(config, sounds=MappingProxyType(sounds), origins=MappingProxyType(origins))
 
 
 def _note(document: Document, theirs: Document, error: Unreadable, named: Path | None) -> None:
@@ -139,7 +155,9 @@ def _calibrated(read: _Read, document: Document, name: str, sound: SoundConfig) 
     if found is None:
         return sound
     key, theirs = f"sounds.{name}", read.document
-    given = {one: getattr(found, one) for one in _SETTINGS if getattr(found, one) not in (None, ())}
+    given = {
+        one: getattr(found, one) for one in CALIBRATED if getattr(found, one) not in (None, ())
+    }
     changed = with_release(
         theirs, key, replace(sound, **given), sound.threshold, sound.release_threshold
     )
@@ -156,11 +174,14 @@ def _move_origins(document: Document, theirs: Document, key: str) -> None:
     written = document.origins.get(key)
     if written is not None and written.line is not None:
         _log.info("%s of %s gives way to %s", key, written, theirs.origins.get(key, theirs.source))
-    for old in [one for one in document.origins if _is_at_or_below(one, key)]:
-        del document.origins[old]
-    for new, origin in theirs.origins.items():
-        if _is_at_or_below(new, key):
-            document.origins[new] = origin
+    _replace_origins(document.origins, theirs.origins, key)
+
+
+def _replace_origins(origins: dict[str, Origin], by: Mapping[str, Origin], key: str) -> None:
+    """At a key and below it."""
+    for old in [one for one in origins if _is_at_or_below(one, key)]:
+        del origins[old]
+    origins.update({new: origin for new, origin in by.items() if _is_at_or_below(new, key)})
 
 
 def _is_at_or_below(key: str, above: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from detector.config.document import WRONG, Document
+from detector.config.document import DEFAULT, WRONG, Document
 from detector.config.schema import Config, SoundConfig
 from detector.config.setting import NAME_PATTERN, Origin
 from detector.config.values import is_empty, shown, shown_node, suggestion
@@ -108,6 +108,8 @@ def _read_sound(
         return None
     values = {} if node is None else document.given(node, SoundConfig, key)
     base = _shipped().get(name)
+    if base is not None and values.get("evidence", base.sound.evidence) != base.sound.evidence:
+        base = _for_other_evidence(base)
     sound = (
         _own_sound(document, name, key, values)
         if base is None
@@ -129,6 +131,13 @@ def _is_good_name(document: Document, name: str, key: str) -> bool:
         document.problem_at(key, "is the name of another kind of event: choose another")
         return False
     return True
+
+
+def _for_other_evidence(base: _Base) -> _Base:
+    """A threshold holds for the evidence it was fitted for: with another, the usual ones do."""
+    fitted, usual = ("threshold", "release_threshold"), _defaults()
+    sound = replace(base.sound, **{name: getattr(usual, name) for name in fitted})
+    return _Base(sound, {**base.origins, **dict.fromkeys(fitted, DEFAULT)})
 
 
 def _shipped_sound(

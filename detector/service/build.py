@@ -10,7 +10,7 @@ from detector.config import CalibrationConfig, Config, EvidenceConfig, SoundConf
 from detector.config.checks import check_classes
 from detector.config.sounds import SHIPPED
 from detector.core.clock import Clock
-from detector.core.errors import ConfigError, Problem
+from detector.core.errors import ConfigError
 from detector.core.recognition import Recogniser, RecogniserSpec
 from detector.events.cadence import PATTERNS, SHORT_BEEPS, SPEAKS, T3, Cadence
 from detector.events.calibration import Calibration, Identity, Platt, Stretched
@@ -19,6 +19,7 @@ from detector.events.scorers import POOLINGS, Family, Scorer, Strongest, Unless
 from detector.events.sounds import SoundDetector
 from detector.model.envelopes import ToneEnvelopes
 from detector.service.eventmaker import EventMaker
+from detector.service.fitted import InUse, in_force, refused_calibration, stand_ins
 from detector.service.heads import Place, Settled, settle_heads
 from detector.service.pipeline import ListenedSound, Pipeline, Snapshot
 
@@ -42,10 +43,11 @@ def build_pipeline(
     """The pipeline for these settings.
 
     Raises:
-        ConfigError: a family names classes that the model does not have, a calibration was
-            fitted for something else, or the file of a head is absent or damaged.
+        ConfigError: a family names classes that the model does not have, or the file of a head is
+            absent or damaged.
     """
-    sounds = build_sounds(config, recognisers[0].spec)
+    spec = recognisers[0].spec
+    sounds, config = build_sounds(config, spec), in_force(config, InUse.of(spec)).config
     beside = [ToneEnvelopes()] if len(recognisers) == ENVELOPES_PLACE else []
     return Pipeline(
         recognisers=[*recognisers, *beside] if _listens_for_cadences(config) else recognisers,
@@ -57,22 +59,32 @@ def build_pipeline(
 
 
 def build_sounds(config: Config, spec: RecogniserSpec) -> list[ListenedSound]:
-    """One for every sound that is enabled; raises ConfigError as build_pipeline does."""
+    """One for every sound that is enabled; raises ConfigError as build_pipeline does.
+
+    Calibrations and heads that were fitted for something else are not used, which is logged.
+    """
+    force = in_force(config, InUse.of(spec))
+    for line in force.warnings():
+        _log.warning("%s", line)
+    config, set_aside = force.config, force.reasons
     heads, unreadable = settle_heads(config, spec)
-    problems = [*check_classes(config, spec.labels), *_check_calibrations(config, spec)]
-    if problems or unreadable:
-        raise ConfigError([*problems, *unreadable])
+    if problems := [*check_classes(config, spec.labels), *unreadable]:
+        raise ConfigError(problems)
     roads = {name: _roads(config, name, spec, heads) for name in config.enabled_sounds}
     _warn_of_stand_ins(roads)
     return [
         ListenedSound(
             _detector(name, sound, tuple(road.scorer for road in roads[name])),
             sound.urgency,
-            tuple(road.told for road in roads[name]),
-            tuple(road.refused for road in roads[name] if road.refused),
+            (*(road.told for road in roads[name]), *_of(set_aside, name)),
+            (*(road.refused for road in roads[name] if road.refused), *_of(set_aside, name)),
         )
         for name, sound in config.enabled_sounds.items()
     ]
+
+
+def _of(reasons: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return (reasons[name],) if name in reasons else ()
 
 
 def _listens_for_cadences(config: Config) -> bool:
@@ -85,7 +97,9 @@ def _roads(
 ) -> "list[_Road]":
     sound, fitted = config.sounds[name], _thresholds_are_fitted(config, name)
     return [
-        _road(sound, evidence, spec, heads.get((name, index)), fitted=fitted)
+        _beeps(sound, evidence.cadence, fitted=fitted)
+        if evidence.cadence is not None and evidence.kind == "cadence"
+        else _road(config, (name, index), spec, heads.get((name, index)), fitted=fitted)
         for index, evidence in enumerate(sound.evidence)
     ]
 
@@ -93,9 +107,8 @@ def _roads(
 def _warn_of_stand_ins(roads: "Mapping[str, Sequence[_Road]]") -> None:
     """One line for each reason."""
     reasons = {name: road.refused for name in roads for road in roads[name] if road.refused}
-    for reason in dict.fromkeys(reasons.values()):
-        sounds = ", ".join(name for name, why in reasons.items() if why == reason)
-        _log.warning("%s: the bare scores of the classes stand in: %s", sounds, reason)
+    for line in stand_ins(reasons):
+        _log.warning("%s", line)
 
 
 def _thresholds_are_fitted(config: Config, name: str) -> bool:
@@ -115,26 +128,20 @@ class _Road:
 
 
 def _road(
-    sound: SoundConfig,
-    evidence: EvidenceConfig,
-    spec: RecogniserSpec,
-    settled: Settled | None,
-    *,
-    fitted: bool,
+    config: Config, place: Place, spec: RecogniserSpec, settled: Settled | None, *, fitted: bool
 ) -> _Road:
-    if evidence.kind == "cadence" and evidence.cadence is not None:
-        return _beeps(sound, evidence.cadence, fitted=fitted)
+    sound = config.sounds[place[0]]
+    evidence = sound.evidence[place[1]]
     if settled is not None and settled.head is not None:
         return _Road(settled.head, settled.told)
-    calibration, misfit = _calibration(evidence.calibration), _misfit(evidence, spec)
-    if misfit or (settled is not None and not calibration.calibrated):
+    refused = refused_calibration(config, place, InUse.of(spec))
+    calibration = _calibration(evidence.calibration)
+    if refused or (settled is not None and not calibration.calibrated):
         usual = Stretched(sound.threshold, sound.release_threshold)
         calibration = usual if fitted else Identity()
-    road = _family(evidence, spec, calibration)
     if settled is not None:
         refused = f"the head cannot be used, {settled.told}"
-    else:
-        refused = misfit and f"the calibration cannot be used, it was {misfit}"
+    road = _family(evidence, spec, calibration)
     return replace(road, told=f"{road.told}: {refused}", refused=refused) if refused else road
 
 
@@ -186,36 +193,3 @@ def _calibration(config: CalibrationConfig) -> Calibration:
     if config.method == "platt":
         return Platt(slope=config.slope, offset=config.offset)
     return Identity()
-
-
-def _check_calibrations(config: Config, spec: RecogniserSpec) -> list[Problem]:
-    """A calibration holds only for the model, hop and pooling that it was fitted for.
-
-    A shipped one is passed over elsewhere, one that somebody has named is a mistake.
-    """
-    problems = []
-    for name, sound in config.sounds.items():
-        for index, evidence in enumerate(sound.evidence):
-            misfit = _misfit(evidence, spec)
-            key = f"sounds.{name}.evidence[{index}].calibration.fitted_for"
-            origin = config.origins.get(f"{key}.recogniser")
-            if misfit and evidence.kind == "family" and origin not in (None, SHIPPED):
-                remedy = "calibrate anew or use `method: identity`"
-                problems.append(Problem(str(origin or ""), key, f"{misfit}; {remedy}"))
-    return problems
-
-
-def _misfit(evidence: EvidenceConfig, spec: RecogniserSpec) -> str:
-    fitted = evidence.calibration.fitted_for
-    if fitted is None:
-        return ""
-    if fitted.recogniser != spec.content_hash:
-        return (
-            f"fitted for the model {fitted.recogniser[:8]}…, but the model in use is "
-            f"{spec.content_hash[:8]}…"
-        )
-    if abs(fitted.hop_seconds - spec.hop_s) > 1e-9:
-        return f"fitted for a hop of {fitted.hop_seconds} s, but the hop is {spec.hop_s} s"
-    if fitted.pooling != evidence.pooling:
-        return f"fitted for pooling {fitted.pooling}, but the pooling is {evidence.pooling}"
-    return ""

@@ -18,11 +18,13 @@
                     "figures": …}}
 
 ARRAY is {"shape": […], "dtype": "float16" or "float32", "base64": little-endian bytes}.  A trunk
-in a file of its own, which several heads share, is worked out once for all of them.
+in a file of its own, which several heads share, is worked out once for all of them.  Groups are
+told by short hashes of their names, which may be somebody's.
 Standardisation is folded into the weights.  What this version does not know is passed over.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
@@ -32,6 +34,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.config.setting import NAME_PATTERN, SHA256_MEANS, SHA256_PATTERN
 from detector.core.errors import ConfigError, Problem
 from detector.core.recognition import Array, RecogniserSpec
 from detector.events.curves import Curve, Sigmoid, Table
@@ -44,6 +47,7 @@ MOST_WINDOWS = 64
 MAX_BYTES = 16 * 1024 * 1024
 """A file of more is none."""
 _POOLINGS: tuple[Pooled, ...] = ("mean", "max")
+_BESIDE_PATTERN = r"\w[\w.-]{0,99}"
 _PROVENANCE = ("data", "groups", "split", "date", "code_version", "figures")
 
 
@@ -66,17 +70,28 @@ class HeadFile:
     sha256: str = ""
     """Of the file, hexadecimal."""
 
+    @property
+    def day(self) -> str:
+        """When it was made, for people."""
+        told = str(self.provenance.get("date", ""))
+        return told if re.fullmatch(r"[\d-]{4,10}", told) else "an unknown day"
+
     def misfit(self, spec: RecogniserSpec) -> str:
         """Why it does not fit a recogniser; nothing where it does."""
-        theirs, ours = self.recogniser, spec.content_hash
-        if theirs != ours:
-            return f"it was fitted for the model {theirs[:8]}…, not {ours[:8]}…"
-        if abs(self.hop_s - spec.hop_s) > 1e-9:
-            return f"it was fitted for a hop of {self.hop_s:g} s, not {spec.hop_s:g} s"
+        if elsewhere := self.fitted_elsewhere(spec.content_hash, spec.hop_s):
+            return elsewhere
         for look in (look for trunk in self.trunks for look in trunk.looks):
             if look.output not in spec.outputs:
                 return f"it looks at {look.output}, which the model does not give"
         return self._wrong_size(spec)
+
+    def fitted_elsewhere(self, recogniser: str, hop_s: float) -> str:
+        """The same, as far as the SHA-256 of the model in use and its hop tell."""
+        if self.recogniser != recogniser:
+            return f"it was fitted for the model {self.recogniser[:8]}…, not {recogniser[:8]}…"
+        if abs(self.hop_s - hop_s) > 1e-9:
+            return f"it was fitted for a hop of {self.hop_s:g} s, not {hop_s:g} s"
+        return ""
 
     def _wrong_size(self, spec: RecogniserSpec) -> str:
         for trunk in self.trunks:
@@ -124,8 +139,8 @@ class HeadReader:
         _check_format(root, FORMAT)
         fitted = root.field("fitted_for")
         return HeadFile(
-            sound=root.field("sound").text(),
-            recogniser=fitted.field("recogniser").text(),
+            sound=root.field("sound").matching(NAME_PATTERN, "the name of a sound"),
+            recogniser=fitted.field("recogniser").matching(SHA256_PATTERN, SHA256_MEANS),
             hop_s=fitted.field("hop_seconds").number(0.01),
             trunks=tuple(self._trunk(one, folder) for one in root.field("trunks").items()),
             weights=root.field("weights").array(1),
@@ -140,9 +155,8 @@ class HeadReader:
         file = value.optional("file")
         if file is None:
             return self._inline(value)
-        name, sha256 = file.text(), value.field("sha256").text()
-        if "/" in name or name.startswith("."):
-            file.fail(f'"{name}" is not the name of a file beside this one')
+        name = file.matching(_BESIDE_PATTERN, "the name of a file beside this one")
+        sha256 = value.field("sha256").text()
         if sha256 not in self._trunks:
             content = _content(folder, name)
             if hashlib.sha256(content).hexdigest() != sha256:
@@ -212,7 +226,7 @@ def _look(value: Value) -> Look:
     if across is not None:
         across.one_of(["max"])
     return Look(
-        output=value.field("output").text(),
+        output=value.field("output").matching(NAME_PATTERN, "the name of an output"),
         columns=None if columns is None else _columns(columns),
         newest=places[0],
         oldest=places[1],

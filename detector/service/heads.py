@@ -38,14 +38,25 @@ def settle_heads(
     config: Config, spec: RecogniserSpec
 ) -> tuple[Mapping[Place, Settled], list[Problem]]:
     """The heads of all sounds that are listened for, and what is wrong with their files."""
-    reader, settled, problems = HeadReader(), dict[Place, Settled](), list[Problem]()
-    for (name, index), evidence in _asked_for(config):
-        key = f"sounds.{name}.evidence[{index}]"
+    files, problems = read_heads(config)
+    settled = {
+        (name, index): _settle(
+            file, config.sounds[name].evidence[index], spec, f"sounds.{name}.evidence[{index}]"
+        )
+        for (name, index), file in files.items()
+    }
+    return settled, problems
+
+
+def read_heads(config: Config) -> tuple[Mapping[Place, HeadFile], list[Problem]]:
+    """The files of all heads that are asked for, whether they fit or not, and what is wrong."""
+    reader, files, problems = HeadReader(), dict[Place, HeadFile](), list[Problem]()
+    for name, index in _asked_for(config):
         try:
-            settled[name, index] = _settle(_read(config, reader, name, index), evidence, spec, key)
+            files[name, index] = read_head(config, reader, name, index)
         except ConfigError as error:
             problems += error.problems
-    return settled, problems
+    return files, problems
 
 
 def shipped_heads() -> tuple[str, ...]:
@@ -64,14 +75,15 @@ def _shipped() -> Traversable:
     return resources.files("detector.heads")
 
 
-def _asked_for(config: Config) -> Iterator[tuple[Place, EvidenceConfig]]:
+def _asked_for(config: Config) -> Iterator[Place]:
     for name, sound in config.enabled_sounds.items():
         for index, evidence in enumerate(sound.evidence):
             if evidence.kind == "head":
-                yield (name, index), evidence
+                yield name, index
 
 
-def _read(config: Config, reader: HeadReader, name: str, index: int) -> HeadFile:
+def read_head(config: Config, reader: HeadReader, name: str, index: int) -> HeadFile:
+    """The head that an entry of a sound's evidence asks for; raises ConfigError as the reader."""
     path = config.sounds[name].evidence[index].head
     if path is not None:
         return reader.read(path.parent, path.name)
@@ -96,7 +108,7 @@ def _settle(file: HeadFile, evidence: EvidenceConfig, spec: RecogniserSpec, key:
         averaged=file.averaged,
     )
     which = "the shipped head" if evidence.head is None else f"the head {evidence.head}"
-    return Settled(head, f"{which} of {file.provenance.get('date', 'an unknown day')}")
+    return Settled(head, f"{which} of {file.day}")
 
 
 def _refined(file: HeadFile, evidence: EvidenceConfig, key: str) -> Curve:

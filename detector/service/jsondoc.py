@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -60,6 +61,12 @@ class Value:
         if not isinstance(self.raw, str):
             self.fail(f"{_shown(self.raw)} is not a text")
         return self.raw
+
+    def matching(self, pattern: str, means: str) -> str:
+        """A text, the whole of which matches a pattern; ``means`` says so to a person."""
+        if not re.fullmatch(pattern, self.text()):
+            self.fail(f"{_shown(self.raw)} is not {means}")
+        return self.text()
 
     def one_of(self, choices: Sequence[str]) -> str:
         """One of these texts."""

@@ -23,6 +23,7 @@ from detector.service.control_client import SOCKET_NAME
 from detector.service.desk import Desk
 from detector.service.diary import Diary
 from detector.service.eventmaker import EventMaker
+from detector.service.fitted import InUse, in_force
 from detector.service.monitor import ModelFacts, Monitor
 from detector.service.outputs import Outputs
 from detector.service.overrides import Overrides, state_directory
@@ -97,6 +98,7 @@ class Parts:
         cannot be what it should.
         """
         self._around = around
+        raw, config = config, _usable(config, model)
         directory = state_directory(config, around.environ)
         self.overrides = Overrides(directory, config.node)
         self.outputs = Outputs(
@@ -116,7 +118,7 @@ class Parts:
             keep_samples=model.recogniser.spec.context_samples,
         )
         self._events = EventMaker(node=config.node, clock=around.clock)
-        self._first_pipeline = self.pipeline(config, model)
+        self._first_pipeline = self.pipeline(raw, model)
         self.worker = Worker(
             source=source,
             pipeline=self._first_pipeline,
@@ -165,6 +167,7 @@ class Parts:
 
     def take_sounds(self, config: Config, model: LoadedModel, pipeline: Pipeline) -> None:
         """Go over to other sounds, or another model, without ceasing to listen."""
+        config = _usable(config, model)
         self.desk.finish()
         self.worker.submit(lambda old: self.teller.tell(old.close(OffsetReason.RELOADED)))
         self.outputs.update_sounds(config)
@@ -201,6 +204,11 @@ class Parts:
             clock=self._around.clock,
             tell=self.teller.tell,
         )
+
+
+def _usable(config: Config, model: LoadedModel) -> Config:
+    """The configuration without what of its calibration was fitted for another model or hop."""
+    return in_force(config, InUse.of(model.recogniser.spec)).config
 
 
 def window_document(snapshot: Snapshot) -> dict[str, object]:

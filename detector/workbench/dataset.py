@@ -11,9 +11,11 @@ session.  It never stands on both sides of a split.
 
 import csv
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from detector.core.errors import DataError
@@ -23,6 +25,7 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 _UNREAD_SUFFIXES = (".m4a", ".aac", ".mp4", ".3gp", ".amr", ".wma", ".opus", ".aiff", ".webm")
 """What telephones record: silently without them, a sound would lack half of its days."""
 _MANIFESTS = ("MANIFEST.csv", "manifest.csv")
+_MARK_PATTERN = r"sha256:[0-9a-f]{12}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,17 @@ def sounds_of(recording: Recording) -> tuple[str, ...]:
 def groups_of(recordings: Iterable[Recording]) -> tuple[str, ...]:
     """The groups that they are of."""
     return tuple(sorted({recording.group for recording in recordings}))
+
+
+def group_mark(group: str) -> str:
+    """What a group is called where it is published: a short hash, since its name may be somebody's.
+
+    The name of a dog, or the number of a telephone's installation.  Whoever has the recordings can
+    still tell whether they were learnt from.  A mark's own mark is itself.
+    """
+    if re.fullmatch(_MARK_PATTERN, group):
+        return group
+    return f"sha256:{sha256(group.encode()).hexdigest()[:12]}"
 
 
 def _read(data: Path) -> list[Recording]:

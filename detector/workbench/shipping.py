@@ -26,7 +26,7 @@ from detector.events.refit import Line
 from detector.service.headfile import HeadFile
 from detector.service.headwrite import TrunkFile, head_document, trunk_document
 from detector.workbench.course import FOLDS
-from detector.workbench.dataset import Recording, groups_of
+from detector.workbench.dataset import Recording, group_mark, groups_of
 from detector.workbench.metrics import Interval
 from detector.workbench.settling import Figures, Settled
 from detector.workbench.training import Learnt
@@ -97,7 +97,7 @@ def _head(work: Work, one: Made) -> HeadFile:
         curve=Sigmoid(line.slope, line.offset),
         provenance={
             "data": sources_of(work.recordings),
-            "groups": list(groups_of(work.recordings)),
+            "groups": sorted(map(group_mark, groups_of(work.recordings))),
             "split": f"{_SPLIT}; seed {work.seed}",
             "date": datetime.now(UTC).strftime("%Y-%m-%d"),
             "code_version": __version__,

@@ -10,7 +10,7 @@ from detector.config.calibration import CALIBRATION_NAME, CalibratedSound, read_
 from detector.core.errors import DataError
 from detector.service.headfile import HeadFile, HeadReader
 from detector.service.heads import read_shipped, shipped_heads
-from detector.workbench.dataset import Recording, groups_of
+from detector.workbench.dataset import Recording, group_mark, groups_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,13 @@ class Split:
     config: Config
     held_out: frozenset[str]
     fitted_on: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
-    """By sound: the groups that its evidence was fitted on."""
+    """By sound: the groups that its evidence was fitted on, as marks or names."""
 
     def seen_groups(self, sound: str, recordings: Sequence[Recording]) -> int:
         """How many groups of these recordings it is measured on although it learnt from them."""
         measured = self.held_out & set(groups_of(recordings))
-        return len(measured & self.fitted_on.get(sound, frozenset()))
+        learnt = set(map(group_mark, self.fitted_on.get(sound, frozenset())))
+        return len(learnt & set(map(group_mark, measured)))
 
 
 def as_configured(config: Config, recordings: Sequence[Recording]) -> tuple[Split, ...]:
@@ -52,8 +53,9 @@ def out_of_fold(config: Config, recordings: Sequence[Recording], folder: Path) -
         ours = with_heads(config, fold)
         fitted = fitted_groups(ours)
         learnt = frozenset().union(*fitted.values())
-        splits.append(Split(number, ours, frozenset(left - learnt), fitted))
-        left &= learnt
+        unheard = frozenset(group for group in left if group_mark(group) not in learnt)
+        splits.append(Split(number, ours, unheard, fitted))
+        left -= unheard
     if left:
         others = f" (and {len(left) - 1} other groups)" if len(left) > 1 else ""
         raise DataError(
@@ -99,7 +101,7 @@ def _with_head(name: str, sound: SoundConfig, folder: Path) -> SoundConfig:
 
 
 def fitted_groups(config: Config) -> Mapping[str, frozenset[str]]:
-    """By sound: the groups that the heads in force have learnt from, as they say themselves."""
+    """By sound: the marks of the groups that its heads have learnt from, as they say themselves."""
     return MappingProxyType(
         {
             name: frozenset().union(*_groups_of_heads(name, sound))
@@ -118,5 +120,6 @@ def _groups_of_heads(name: str, sound: SoundConfig) -> Iterable[frozenset[str]]:
 
 
 def _learnt_from(head: HeadFile) -> frozenset[str]:
+    """Marks, also of a head that names its groups."""
     groups = head.provenance.get("groups", ())
-    return frozenset() if isinstance(groups, str) else frozenset(str(group) for group in groups)
+    return frozenset(group_mark(str(one)) for one in groups if not isinstance(groups, str))

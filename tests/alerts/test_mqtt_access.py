@@ -14,6 +14,7 @@ from detector.alerts.sinks import Delivery, DeniedError
 from detector.config import TlsConfig
 from detector.core.errors import MqttError
 from tests.alerts.conftest import MakeSink
+from tests.alerts.memory import MemoryOnly
 from tests.alerts.tools import PATIENCE_S, SOUNDS, Broker, Watcher, onset, running, until
 from tests.clocks import HandClock
 
@@ -164,7 +165,7 @@ def test_a_denied_event_is_counted_told_once_and_kept(
     until(lambda: sink.ready, "the connection")
     receipt = sink.deliver(Delivery(onset()))
     assert isinstance(receipt.exception(PATIENCE_S), DeniedError)
-    outbox = Outbox([sink], HandClock(1000.0), late_after_s=120.0)
+    outbox = Outbox([sink], HandClock(1000.0), late_after_s=120.0, journal=MemoryOnly())
     outbox.start()
     before = sink.state.denied
     outbox.put(onset())

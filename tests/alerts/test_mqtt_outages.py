@@ -10,6 +10,7 @@ from detector.alerts.outbox import Outbox
 from detector.alerts.pending import NotConnectedError
 from detector.alerts.sinks import Delivery
 from tests.alerts.conftest import MakeSink
+from tests.alerts.memory import MemoryOnly
 from tests.alerts.tools import PATIENCE_S, Broker, Cable, Watcher, free_port, offset, onset, until
 from tests.clocks import HandClock
 
@@ -102,7 +103,7 @@ def test_events_outlive_a_broker_that_is_away(broker: Broker, make_sink: MakeSin
     broker.stop()
     clock = HandClock(1000.0)
     sink = make_sink(broker.port)
-    outbox = Outbox([sink], clock, late_after_s=120.0)
+    outbox = Outbox([sink], clock, late_after_s=120.0, journal=MemoryOnly())
     sink.start()
     outbox.start()
     outbox.put(onset(number=1, decided_monotonic_s=clock.now_s - 500.0))
@@ -129,7 +130,7 @@ def test_an_event_unacknowledged_when_the_connection_broke_is_told_again(
 ) -> None:
     """Once more than needed rather than never; the id tells that it is the same."""
     sink = make_sink(cable.port)
-    outbox = Outbox([sink], HandClock(1000.0), late_after_s=120.0)
+    outbox = Outbox([sink], HandClock(1000.0), late_after_s=120.0, journal=MemoryOnly())
     sink.start()
     outbox.start()
     until(lambda: sink.ready, "the connection")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from detector.alerts.mqtt import MOST_WAITING
+from detector.alerts.mqtt_sink import MqttSink
 from detector.alerts.session import GREETING_S, SILENCE_S
 from detector.alerts.sinks import Delivery
 from detector.config import TlsConfig
@@ -38,6 +39,21 @@ def listening_socket() -> Iterator[socket.socket]:
 def port_of(server: socket.socket) -> int:
     """Where it listens."""
     return int(server.getsockname()[1])
+
+
+def let_in(server: socket.socket, sink: MqttSink) -> socket.socket:
+    """Say what a broker says to let us in; the connection."""
+    connection, _ = server.accept()
+    connection.sendall(ACCEPTED)
+    until(lambda: sink.ready, "the connection")
+    return connection
+
+
+def connected(sink: MqttSink, watcher: Watcher) -> None:
+    """Have it connect to a broker."""
+    sink.start()
+    watcher.wait_for(f"{AT}/status", "online")
+    until(lambda: sink.ready, "the connection")
 
 
 def in_time(work: Callable[[], object]) -> None:
@@ -75,9 +91,7 @@ def test_a_broker_that_ceases_to_acknowledge_is_given_up(
     """Although the connection stays open; what was under way fails, and is the outbox's again."""
     clock = HandClock(1000.0)
     sink = make_sink(cable.port, clock=clock)
-    sink.start()
-    watcher.wait_for(f"{AT}/status", "online")
-    until(lambda: sink.ready, "the connection")
+    connected(sink, watcher)
     cable.freeze()
     receipt = sink.deliver(Delivery(onset()))
     clock.advance(SILENCE_S + 0.1)
@@ -94,9 +108,7 @@ def test_an_unanswered_subscription_is_silence_too(make_sink: MakeSink) -> None:
     with listening_socket() as server:
         sink = make_sink(port_of(server), clock=clock)
         sink.start()
-        first, _ = server.accept()
-        first.sendall(ACCEPTED)
-        until(lambda: sink.ready, "the connection")
+        first = let_in(server, sink)
         clock.advance(SILENCE_S + 0.1)
         second, _ = server.accept()
         assert "it does not answer any more" in str(sink.state.last_error)
@@ -144,9 +156,7 @@ def test_publishing_to_a_broker_that_does_not_read_blocks_nobody(make_sink: Make
     with listening_socket() as server:
         sink = make_sink(port_of(server))
         sink.start()
-        silent, _ = server.accept()
-        silent.sendall(ACCEPTED)
-        until(lambda: sink.ready, "the connection")
+        silent = let_in(server, sink)
         flood = onset(reason="x" * 1_000_000)
 
         def publish() -> None:
@@ -165,9 +175,7 @@ def test_what_waits_for_a_silent_broker_is_bounded(make_sink: MakeSink) -> None:
     with listening_socket() as server:
         sink = make_sink(port_of(server))
         sink.start()
-        silent, _ = server.accept()
-        silent.sendall(ACCEPTED)
-        until(lambda: sink.ready, "the connection")
+        silent = let_in(server, sink)
         receipts = [sink.deliver(Delivery(onset(number=n))) for n in range(MOST_WAITING)]
         failed = [receipt for receipt in receipts if receipt.done()]
         assert failed
@@ -184,9 +192,7 @@ def test_another_client_of_our_name_is_told_and_becomes_no_storm(
         sink = make_sink(port_of(server))
         sink.start()
         for _ in range(3):
-            connection, _ = server.accept()
-            connection.sendall(ACCEPTED)
-            until(lambda: sink.ready, "the connection")
+            connection = let_in(server, sink)
             connection.sendall(TAKEN_OVER)
             until(lambda: not sink.ready, "the loss")
             connection.close()
@@ -234,9 +240,7 @@ def test_a_broker_that_hangs_and_goes_on_is_found_again(
     """A real one, stopped: nothing is closed, and the last word is online."""
     clock = HandClock(1000.0)
     sink = make_sink(broker.port, clock=clock)
-    sink.start()
-    watcher.wait_for(f"{AT}/status", "online")
-    until(lambda: sink.ready, "the connection")
+    connected(sink, watcher)
     broker.freeze()
     sink.deliver(Delivery(onset()))
     clock.advance(SILENCE_S + 0.1)

@@ -22,6 +22,7 @@ from detector.alerts.sinks import (
 from detector.alerts.store import DeliveryState
 from detector.core.errors import MqttError
 from detector.core.events import Event
+from tests.alerts.memory import MemoryOnly
 from tests.alerts.tools import PATIENCE_S, offset, onset, until
 from tests.clocks import HandClock
 
@@ -78,7 +79,7 @@ def sink() -> FakeSink:
 @pytest.fixture
 def outbox(sink: FakeSink, clock: HandClock) -> Iterator[Outbox]:
     """A running outbox before that sink."""
-    made = Outbox([sink], clock, late_after_s=120.0, capacity=3)
+    made = Outbox([sink], clock, late_after_s=120.0, journal=MemoryOnly(), capacity=3)
     made.start()
     yield made
     made.stop()
@@ -88,7 +89,7 @@ def test_events_reach_every_sink_in_order(clock: HandClock) -> None:
     """One that is not ready delays no other."""
     first, second, away = FakeSink(), FakeSink(), FakeSink()
     away.ready = False
-    outbox = Outbox([away, first, second], clock, late_after_s=120.0)
+    outbox = Outbox([away, first, second], clock, late_after_s=120.0, journal=MemoryOnly())
     outbox.start()
     for number in range(3):
         outbox.put(onset(number=number))
@@ -220,7 +221,7 @@ def test_the_loop_turns_also_when_there_is_nothing_to_do(outbox: Outbox, clock: 
 
 def test_starting_and_stopping_twice_is_once(sink: FakeSink, clock: HandClock) -> None:
     """And what waits is still there after a new start."""
-    outbox = Outbox([sink], clock, late_after_s=120.0)
+    outbox = Outbox([sink], clock, late_after_s=120.0, journal=MemoryOnly())
     outbox.stop()
     outbox.start()
     outbox.start()
@@ -254,7 +255,7 @@ def test_a_full_pipe_that_nobody_reads_is_left_behind_and_said(
 ) -> None:
     """A stop does not wait for it; nor does the thread that it left disturb a new start."""
     pipe = FullPipe()
-    outbox = Outbox([JsonLinesSink(pipe)], clock, late_after_s=120.0)
+    outbox = Outbox([JsonLinesSink(pipe)], clock, late_after_s=120.0, journal=MemoryOnly())
     outbox.start()
     outbox.put(onset(number=1))
     outbox.put(onset(number=2))

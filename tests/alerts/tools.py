@@ -124,6 +124,12 @@ class Broker:
             self._process = subprocess.Popen([program, "-c", conf], stdout=log, stderr=log)
         until(self._listens, f"mosquitto on port {self.port}")
 
+    @property
+    def pid(self) -> int:
+        """Its process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """End it; without persistence it forgets everything."""
         if self._process is not None:

@@ -67,7 +67,19 @@ def test_it_ceases_before_the_disk_is_full(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"the disk is nearly full \(99 MiB left\)"):
         folder.write(np.zeros(1600, np.float32))
     assert folder.paths == []
-    assert list((tmp_path / "evening").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_leaves_what_was_recorded(tmp_path: Path) -> None:
+    """Whole: it can be read to its end."""
+    left = iter([PLENTY, PLENTY, 0])
+    folder = RecordingFolder(
+        tmp_path, now=lambda: datetime.now().astimezone(), free=lambda _folder: next(left)
+    )
+    folder.write(np.full(16_000, 0.1, np.float32))
+    with pytest.raises(AudioError, match="the disk is nearly full"):
+        folder.write(np.full(16_000, 0.1, np.float32))
+    assert [len(soundfile.read(path)[0]) for path in folder.paths] == [16_000]
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

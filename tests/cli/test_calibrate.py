@@ -39,6 +39,63 @@ def recordings_at_home(detector: Commands) -> Path:
     return folder
 
 
+MISFIT = """\
+version: 1
+sounds:
+  knock:
+    threshold: 0.95
+    release_threshold: 0.9
+    evidence:
+    - classes: [knock]
+      calibration:
+        method: platt
+        fitted_for: {recogniser: %s, hop_seconds: 0.48, pooling: max}
+"""
+
+
+@pytest.mark.timeout(60)
+def test_a_calibration_of_another_model_is_told_and_the_daemon_listens_on(
+    detector: Commands,
+) -> None:
+    """By what stands below it; `config check`, `doctor`, log, status and threshold agree."""
+    file = detector.folder / CALIBRATION_NAME
+    file.write_text(MISFIT % ("ab" * 32))
+    said = f"{file}: knock: fitted for the model abababab…, but the model in use is "
+    checked = detector("config", "check")
+    assert checked.code == 0
+    first, second, third = checked.out.splitlines()
+    assert first.startswith(said)
+    assert "detector calibrate" in first
+    assert second.endswith("in order; node here, sounds: knock")
+    assert third == f"{file}: none of these sounds"
+    assert f"1 sounds not as configured: {file} cannot be used" in detector("doctor").out
+    with daemon(detector) as running:
+        running.wait()
+        running.hear()
+        while not (events := detector("history", "--json").out):
+            pass
+        told = running.client.request("status")["evidence"]["knock"]
+        assert running.log.count(said) == 1
+        assert (
+            "threshold of knock is now 0.5"
+            in running.client.request("set_threshold", sound="knock", threshold=None)["done"]
+        )
+        running.end()
+    event = json.loads(events.splitlines()[0])
+    assert (event["threshold"], event["calibrated"]) == (0.5, False)
+    assert told[0] == "the scores of its classes, uncalibrated"
+    assert told[1].startswith(f"{file} cannot be used, it was fitted for the model abababab…")
+
+
+def test_a_head_that_is_not_there_is_told_by_the_check(detector: Commands) -> None:
+    """As by the daemon, which would not begin."""
+    text = KNOCK.replace("{classes: [knock]}", "{kind: head, head: gone.json, classes: [knock]}")
+    path = detector.config(text)
+    gone = f"{path.parent / 'gone.json'}: cannot read the head: No such file or directory"
+    for command in (("config", "check"), ("run", "--stdin")):
+        assert detector(*command, "--config", path).failed(3) == gone
+
+
 @pytest.mark.timeout(90)
 def test_from_recordings_to_a_daemon_that_uses_them(
     detector: Commands, recordings_at_home: Path

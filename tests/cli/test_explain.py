@@ -75,6 +75,13 @@ def test_without_a_service_there_is_no_last(bare: Commands) -> None:
     assert "no running service found" in bare("explain").failed(7)
 
 
+def test_an_event_without_a_history_is_one_line(detector: Commands) -> None:
+    """Which says where it was looked for."""
+    told = detector("explain", "here-1767225611042-5f0c2a")
+    assert told.failed(1).startswith("no history at ")
+    assert len(told.err.splitlines()) == 1
+
+
 @pytest.mark.timeout(60)
 def test_the_running_service_explains_what_it_heard_and_its_events(detector: Commands) -> None:
     """The last seconds, and an event by its id."""

@@ -1,13 +1,16 @@
 """Looking on while it hears: on a terminal, in a pipe, by itself and beside the service."""
 
 import json
+import re
 import signal
 from pathlib import Path
 
 import pytest
 
 from tests.cli.terminal import Terminal
-from tests.cli.tools import Commands, daemon, ended, knocking, s16, wav
+from tests.cli.tools import KNOCK, Commands, daemon, ended, knocking, s16, wav
+
+TWO = f"{KNOCK}  ring: {{evidence: [{{classes: [ring]}}], threshold: 0.95, release_threshold: 0}}\n"
 
 
 def test_lines_for_a_pipe_say_why_a_sound_does_or_does_not_fire(detector: Commands) -> None:
@@ -22,6 +25,38 @@ def test_lines_for_a_pipe_say_why_a_sound_does_or_does_not_fire(detector: Comman
     events = [line for line in lines if line.startswith("***")]
     assert len(events) == 1
     assert events[0].startswith("*** knock (here-")
+
+
+def test_beside_why_stands_what_came_next(detector: Commands, tmp_path: Path) -> None:
+    """Which other sound was the most probable."""
+    config = detector.config(TWO)
+    outcome = detector("listen", "--config", config, "--file", wav(tmp_path / "a.wav", knocking(2)))
+    assert outcome.code == 0
+    assert "| knock: 0.10 < 0.50; next best: ring 0.10 | ring: 0.10 < 0.95" in outcome.out
+    assert outcome.out.count("ring: 0.90 < 0.95; next best: knock 0.90\n") >= 1
+
+
+@pytest.mark.parametrize("columns", [50, 100, 200])
+def test_what_came_next_moves_nothing_on_a_terminal(detector: Commands, columns: int) -> None:
+    """It stands where there is room, and is cut off where there is none."""
+    config = detector.config(TWO)
+    with Terminal(rows=24, columns=columns) as terminal:
+        environment = {"TERM": "xterm", "COLUMNS": "", "LINES": ""}
+        process = detector.popen(
+            "listen", "--stdin", "--config", config, stdout=terminal.slave, environment=environment
+        )
+        assert process.stdin is not None
+        process.stdin.write(s16(knocking()))
+        process.stdin.flush()
+        terminal.read_until(lambda seen: "knock_ended" in seen)
+        process.stdin.close()
+        process.stdin = None
+        screen = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.read_to_end())
+        assert ended(process).code == 0
+    rows = re.findall(r"^(?:knock|ring).*(?=\r)", screen, re.MULTILINE)
+    whys = {re.search(r"[█·┃|]{20}  (?=\S)", row) for row in rows if "█" in row or "·" in row}
+    assert {why and why.end() for why in whys} == {len("sound  probability  ") + 22}
+    assert ("next best: ring 0." in screen) is (columns > 50)
 
 
 def test_json_lines_are_those_of_the_control_socket(detector: Commands, tmp_path: Path) -> None:

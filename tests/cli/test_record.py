@@ -57,6 +57,31 @@ def test_why_nothing_is_heard_is_told_once(detector: Commands) -> None:
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.parametrize("most_kib", [0, 4])
+def test_a_disk_that_takes_nothing_is_one_line(detector: Commands, most_kib: int) -> None:
+    """And leaves neither an empty file nor the folders that were to hold it."""
+    noise = 0.3 * np.random.default_rng(1).standard_normal(32_000).astype(np.float32)
+    heard, out = wav(detector.folder / "n.wav", noise), detector.folder / "mine" / "own"
+    script = f'ulimit -f {most_kib}; detector record --file "$1" --out "$2"'
+    told = detector.shell(script, heard, out)
+    assert "cannot be written" in told.failed(4)
+    assert not out.parent.exists()
+
+
+@pytest.mark.timeout(60)
+def test_a_disk_that_takes_no_more_keeps_what_it_has(detector: Commands) -> None:
+    """As far as it goes; the folder that was there stays, whatever is in it."""
+    noise = 0.3 * np.random.default_rng(1).standard_normal(160_000).astype(np.float32)
+    heard, out = wav(detector.folder / "n.wav", noise), detector.folder / "mine"
+    out.mkdir()
+    told = detector.shell('ulimit -f 100; detector record --file "$1" --out "$2"', heard, out)
+    assert "cannot be written" in told.failed(4)
+    (path,) = (out / "evening").iterdir()
+    assert path.stat().st_size > 50_000
+    assert told.out.splitlines() == [str(path)]
+
+
+@pytest.mark.timeout(60)
 def test_the_running_service_hands_over_what_it_hears(detector: Commands) -> None:
     """And says in its log that somebody records, and has ceased to."""
     out = detector.folder / "mine"

@@ -10,6 +10,7 @@ import pytest
 from detector.config.calibration import read_calibration
 from detector.config.checks import check_classes
 from detector.config.loader import parse_config
+from detector.config.render import effective_config
 from detector.config.schema import Config, SoundConfig
 from detector.config.sounds import DEFAULT_SOUNDS, shipped_sounds, with_all_sounds
 from detector.core.events import Urgency
@@ -240,3 +241,45 @@ def test_yamnet_has_every_class_of_every_shipped_sound(model_path: Path) -> None
     """By its exact display name."""
     config = parse_config(f"sounds: [{', '.join(NAMES)}]", "d.yaml")
     assert check_classes(config, labels_of(model_path)) == []
+
+
+OWN = "evidence: [{classes: [Bark]}]"
+
+
+def test_a_threshold_belongs_to_the_evidence_it_was_fitted_for() -> None:
+    """With evidence of one's own a shipped sound has the usual ones, and `config show` says so."""
+    text = f"sounds: {{dog_bark: {{{OWN}}}}}"
+    config, shipped = parse_config(text, "d.yaml"), shipped_sounds()["dog_bark"]
+    bark = config.sounds["dog_bark"]
+    assert (bark.threshold, bark.release_threshold) == (0.5, 0.3)
+    assert bark.threshold != shipped.threshold
+    assert (bark.hold_seconds, bark.icon) == (shipped.hold_seconds, shipped.icon)
+    told = " ".join(effective_config(config).split())
+    assert " threshold: 0.5 # default" in told
+    assert "release_threshold: 0.3 # default" in told
+    assert parse_config(effective_config(config), "shown") == config
+
+
+@pytest.mark.parametrize(
+    ("settings", "thresholds"),
+    [
+        (f"{OWN}, threshold: 0.8", (0.8, 0.3)),
+        (f"{OWN}, threshold: 0.2", (0.2, 0.12)),
+        (f"{OWN}, release_threshold: 0.45", (0.5, 0.45)),
+        ("hold_seconds: 1", (0.695, 0.417)),
+    ],
+)
+def test_what_is_set_counts_whatever_the_evidence(
+    settings: str, thresholds: tuple[float, float]
+) -> None:
+    """And a release threshold follows from the usual proportion."""
+    bark = sound(f"sounds: {{dog_bark: {{{settings}}}}}")
+    assert (bark.threshold, bark.release_threshold) == thresholds
+
+
+def test_the_shipped_evidence_written_out_keeps_its_threshold() -> None:
+    """It is the same evidence."""
+    shipped = shipped_sounds()["doorbell"]
+    names = ", ".join(f'"{name}"' for name in shipped.evidence[0].classes)
+    bell = sound(f"sounds: {{doorbell: {{evidence: [{{classes: [{names}]}}]}}}}")
+    assert bell.threshold == shipped.threshold

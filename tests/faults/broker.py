@@ -55,6 +55,12 @@ def back(home: House, since_s: float, limit_s: float = 60.0) -> float:
     return time.monotonic() - since_s
 
 
+def all_told(home: House, outcome: Outcome, since_s: float) -> None:
+    """How long it takes from ``since_s`` until everything is told anew, which is to be soon."""
+    outcome.recovered_s = back(home, since_s)
+    outcome.within(outcome.recovered_s, BACK_WITHIN_S, "all told")
+
+
 @fault
 def broker_killed_for_60_s(folder: Path) -> Outcome:
     """SIGKILL to mosquitto, 50 alerts while it is away."""
@@ -65,9 +71,8 @@ def broker_killed_for_60_s(folder: Path) -> Outcome:
         home.alerts(50, seconds=55.0)
         began_s = time.monotonic()
         home.broker.start()
-        outcome.recovered_s = back(home, began_s)
         outcome.within(outcome.detected_s, 2.0, "the loss noticed")
-        outcome.within(outcome.recovered_s, BACK_WITHIN_S, "all told")
+        all_told(home, outcome, began_s)
         home.finish(outcome)
         outcome.require(outcome.events.decided >= 50, "fewer than 50 events were decided")
     return outcome
@@ -85,8 +90,7 @@ def broker_restarted_without_persistence(folder: Path) -> Outcome:
         outcome.detected_s = lost(home)
         began_s = time.monotonic()
         home.broker.start()
-        outcome.recovered_s = back(home, began_s)
-        outcome.within(outcome.recovered_s, BACK_WITHIN_S, "all told")
+        all_told(home, outcome, began_s)
         on = home.recorder.since(began_s, f"{AT}/sound/siren/state", "ON")
         outcome.require(on, "the siren is not ON any more")
         home.finish(outcome)
@@ -106,8 +110,7 @@ def broker_started_late(folder: Path) -> Outcome:
         home.alerts(5, seconds=10.0)
         began_s = time.monotonic()
         home.broker.start()
-        outcome.recovered_s = back(home, began_s)
-        outcome.within(outcome.recovered_s, BACK_WITHIN_S, "all told")
+        all_told(home, outcome, began_s)
         home.finish(outcome)
         outcome.require(outcome.events.decided >= 5, "fewer than 5 events were decided")
     return outcome
@@ -130,8 +133,7 @@ def wrong_password_then_right(folder: Path) -> Outcome:
         home.alerts(3, seconds=15.0)
         (folder / "password").write_text("right\n")
         began_s = time.monotonic()
-        outcome.recovered_s = back(home, began_s)
-        outcome.within(outcome.recovered_s, BACK_WITHIN_S, "all told")
+        all_told(home, outcome, began_s)
         home.finish(outcome)
         outcome.require(outcome.events.decided >= 3, "fewer than 3 events were decided")
     return outcome
@@ -208,8 +210,7 @@ def discovery_wiped(folder: Path) -> Outcome:
         home.recorder.say(DISCOVERY, "", retain=True)
         home.wait_for(DISCOVERY, "", began_s, 5.0)
         outcome.detected_s = home.wait_for(DISCOVERY, str(ours), began_s, 30.0)
-        outcome.recovered_s = back(home, began_s)
-        outcome.within(outcome.recovered_s, BACK_WITHIN_S, "all told")
+        all_told(home, outcome, began_s)
         home.finish(outcome)
     return outcome
 
@@ -231,10 +232,9 @@ def _unanswered(
     time.sleep(max(0.0, 60.0 - (time.monotonic() - began_s)))
     began_s = time.monotonic()
     mend()
-    outcome.recovered_s = back(home, began_s)
     outcome.within(outcome.detected_s, FOUND_WITHIN_S, "the loss noticed")
     # An attempt that is under way when it ends costs its wait, and the next one its own.
-    outcome.within(outcome.recovered_s, BACK_WITHIN_S, "all told")
+    all_told(home, outcome, began_s)
     home.finish(outcome)
     outcome.require(outcome.events.decided >= 3, "fewer than 3 events were decided")
 

@@ -40,22 +40,28 @@ class ConfigText(Target):
         try:
             config = load_config(self._path, environ={})
         except ConfigError as error:
-            _check(error, str(self._path))
+            check_refusal(error, str(self._path))
             return False
         shown = parse_config(effective_config(config), "shown", folder=self.folder)
         require(shown == config, "what `config show` prints is another configuration")
         return True
 
 
-def _check(error: ConfigError, source: str) -> None:
+def check_refusal(error: ConfigError, source: str) -> None:
+    """Problems of one line each, of which each names a file that begins with ``source``."""
     lines = [str(problem) for problem in error.problems]
     require(lines, "a refusal without a problem")
     require(str(error) == "\n".join(lines), "a message that is not its problems")
     for line in lines:
         require(line.startswith(source), f"a problem that names no file: {line[:200]!r}")
         require(len(line) < 1000, f"a problem of {len(line)} characters")
-        strange = [c for c in line if unicodedata.category(c) in {"Cc", "Zl", "Zp", "Cs"}]
-        require(not strange, f"a problem that is no line of text: {line[:200]!r}")
+        check_line(line)
+
+
+def check_line(line: str) -> None:
+    """What is told is one line of text."""
+    strange = [c for c in line if unicodedata.category(c) in {"Cc", "Zl", "Zp", "Cs"}]
+    require(not strange, f"no line of text: {line[:200]!r}")
 
 
 def _damaged_text(rng: random.Random) -> str:
@@ -111,7 +117,7 @@ def _line(number: int, rng: random.Random) -> str:
 
 def _tree(rng: random.Random) -> str:
     """A configuration in the shape of the schema, with values that are often wrong, as JSON."""
-    document = _section(Config, rng)
+    document = section(Config, rng)
     if rng.random() < 0.9:
         document["sounds"] = {_sound_name(rng): _sound(rng) for _ in range(rng.randint(0, 4))}
     text = json.dumps(document, ensure_ascii=rng.random() < 0.5)
@@ -125,12 +131,13 @@ def _sound_name(rng: random.Random) -> str:
 def _sound(rng: random.Random) -> Any:
     sound = next(k for k in known_settings(Config) if k.is_mapping)
     member = sound.members[0].__args__[1]
-    return _section(member, rng) if rng.random() < 0.9 else _value(rng)
+    return section(member, rng) if rng.random() < 0.9 else _value(rng)
 
 
-def _section(section: type[Any], rng: random.Random) -> dict[str, Any]:
+def section(kind: type[Any], rng: random.Random) -> dict[str, Any]:
+    """A section in the shape of the schema, with values that are often wrong."""
     share = rng.random() ** 2
-    made = {k.name: _of(k, rng) for k in known_settings(section) if rng.random() < share}
+    made = {k.name: _of(k, rng) for k in known_settings(kind) if rng.random() < share}
     if rng.random() < 0.05:
         made[rng.choice(NAMES) if rng.random() < 0.5 else odd_text(rng)] = _value(rng)
     return made
@@ -142,14 +149,14 @@ def _of(known: Known, rng: random.Random) -> Any:
     if known.is_mapping:
         return {_sound_name(rng): _value(rng)}
     if known.section:
-        return _section(known.section, rng)
+        return section(known.section, rng)
     if known.item:
         return [_item(known.item, rng) for _ in range(rng.randint(0, 3))]
     return _right(known, rng)
 
 
 def _item(item: Any, rng: random.Random) -> Any:
-    return _section(item, rng) if hasattr(item, "__dataclass_fields__") else _value(rng)
+    return section(item, rng) if hasattr(item, "__dataclass_fields__") else _value(rng)
 
 
 def _right(known: Known, rng: random.Random) -> Any:

@@ -6,6 +6,8 @@ from tests.fuzz.target import Target
 
 _PLACES = {
     "config": "config_text.ConfigText",
+    "head": "fitted_files.HeadFiles",
+    "calibration": "fitted_files.CalibrationFiles",
     "commands": "command_topics.CommandTopics",
     "control": "control_requests.ControlRequests",
     "model_file": "model_files.ModelFiles",

@@ -16,9 +16,11 @@ from detector.config.render import effective_config
 from detector.core.errors import AudioError, ConfigError, ModelError
 from detector.model.labels import label_lists
 from detector.service.clock import SystemClock
+from detector.service.headfile import HeadReader
 from detector.service.statefile import StateFile
 from tests.fuzz.model_files import BOMBS, packed_bomb
 from tests.fuzz.state_files import written_outbox
+from tests.service.headmaking import small_head, write_head
 
 
 @pytest.mark.parametrize("how", BOMBS)
@@ -72,3 +74,30 @@ def test_a_damaged_row_leaves_the_rest_of_the_history(body: Any, tmp_path: Path)
         db.execute("UPDATE events SET body = CAST(? AS TEXT) WHERE seq = 1", (body,))
     assert len(read_history(path, Question())) == before - 1
     assert json.dumps(read_history(path, Question()))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ('"dog_bark"', '"dog\\nbark"'),
+        (f'"{"0" * 64}"', '"a\\nb"'),
+        ('"logits"', '"\\u2028"'),
+        ('"inputs"', '"sha256": "x", "file": "a\\nb", "inputs"'),
+    ],
+)
+def test_a_head_cannot_break_the_line_that_tells_of_it(
+    right: str, wrong: str, tmp_path: Path
+) -> None:
+    """Its texts are told in warnings and refusals: only what they can be is taken."""
+    path = write_head(tmp_path, small_head([1.0]))
+    path.write_text(path.read_text().replace(right, wrong))
+    with pytest.raises(ConfigError) as caught:
+        HeadReader().read(tmp_path, path.name)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_head_of_an_odd_day_is_of_an_unknown_one(tmp_path: Path) -> None:
+    """It is told in the status."""
+    path = write_head(tmp_path, small_head([1.0]))
+    path.write_text(path.read_text().replace('"2026-11-20"', '"2026\\n"'))
+    assert HeadReader().read(tmp_path, path.name).day == "an unknown day"

@@ -218,22 +218,27 @@ def test_a_class_the_model_does_not_have_is_a_configuration_error() -> None:
 @pytest.mark.parametrize(
     ("recogniser", "hop", "pooling", "complaint"),
     [
-        ("1" * 64, 1.0, "max", "model"),
-        ("0" * 64, 0.48, "max", "hop"),
-        ("0" * 64, 1.0, "mean", "pooling"),
+        ("1" * 64, 1.0, "max", "fitted for the model 11111111…, but the model in use is 00000000…"),
+        ("0" * 64, 0.48, "max", "fitted for a hop of 0.48 s, but the hop is 1 s"),
+        ("0" * 64, 1.0, "mean", "fitted for pooling mean, but the pooling is max"),
     ],
 )
-def test_a_calibration_fitted_for_something_else_is_refused(
-    recogniser: str, hop: float, pooling: str, complaint: str
+def test_a_calibration_fitted_for_something_else_gives_way_to_the_bare_score(
+    recogniser: str, hop: float, pooling: str, complaint: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Model, hop and pooling must be those it was fitted for."""
+    """Model, hop and pooling must be those it was fitted for; else a line says where it stands."""
     calibration = (
         f"calibration: {{method: platt, slope: 2, offset: 1, fitted_for: "
         f"{{recogniser: '{recogniser}', hop_seconds: {hop}, pooling: {pooling}}}}}"
     )
     yaml = YAML.replace("[Bark, Dog]", f"[Bark, Dog], {calibration}")
-    with pytest.raises(ConfigError, match=complaint):
-        build_sounds(parse_config(yaml, "test.yaml"), ToldRecogniser(LABELS).spec)
+    (bark,) = build_sounds(parse_config(yaml, "test.yaml"), ToldRecogniser(LABELS).spec)
+    assert not bark.detector.calibrated
+    (refused,) = bark.refused
+    assert refused.startswith(
+        f"the calibration at test.yaml:5 cannot be used, it was {complaint}; calibrate anew"
+    )
+    assert caplog.messages == [f"dog_bark: the bare scores of the classes stand in: {refused}"]
 
 
 def test_a_fitting_calibration_makes_probabilities() -> None:

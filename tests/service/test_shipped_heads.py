@@ -1,6 +1,7 @@
 """The heads that come with the detector: they load, fit, cost little, and say what they rest on."""
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,13 @@ def test_a_shipped_head_names_no_place_on_any_machine(sound: str) -> None:
     for text in texts(read_shipped(sound).provenance):
         assert not text.startswith("/")
         assert not text.endswith((".flac", ".wav"))
+
+
+@pytest.mark.parametrize("sound", shipped_heads())
+def test_a_shipped_head_tells_nobodys_name(sound: str) -> None:
+    """Groups may be named after somebody's telephone, so they are hashes."""
+    groups = read_shipped(sound).provenance["groups"]
+    assert all(re.fullmatch(r"sha256:[0-9a-f]{12}", group) for group in groups)
 
 
 def test_all_heads_together_multiply_little() -> None:

@@ -1,5 +1,6 @@
 """Nothing is measured on what it has learnt from without that being said."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -9,7 +10,7 @@ import pytest
 from detector.config import Config, EvidenceConfig, SoundConfig
 from detector.config.sounds import shipped_sounds
 from detector.core.errors import DataError
-from detector.workbench.dataset import Recording
+from detector.workbench.dataset import Recording, group_mark
 from detector.workbench.splits import Split, as_configured, out_of_fold, with_heads
 from tests.service.headmaking import PROVENANCE, small_head, write_head
 
@@ -44,12 +45,15 @@ def test_a_folders_heads_take_the_place_of_those_that_are_shipped(tmp_path: Path
     assert with_heads(CONFIG, tmp_path) == CONFIG
 
 
-def test_each_group_is_measured_by_heads_that_have_not_learnt_from_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("told", [str, group_mark], ids=["names", "marks"])
+def test_each_group_is_measured_by_heads_that_have_not_learnt_from_it(
+    tmp_path: Path, told: Callable[[str], str]
+) -> None:
     """As the heads say themselves; a group that all have learnt from is refused."""
     for number, learnt in enumerate((["rex"], ["fido", "bella"])):
         folder = tmp_path / f"fold-{number}"
         folder.mkdir()
-        head = replace(small_head([1.0]), provenance={**PROVENANCE, "groups": learnt})
+        head = replace(small_head([1.0]), provenance={**PROVENANCE, "groups": [*map(told, learnt)]})
         write_head(folder, head, "dog_bark.json")
     first, second = out_of_fold(CONFIG, DOGS, tmp_path)
     assert first.held_out == {"fido", "bella"}
@@ -58,9 +62,12 @@ def test_each_group_is_measured_by_heads_that_have_not_learnt_from_it(tmp_path: 
     (seen,) = as_configured(with_heads(CONFIG, tmp_path / "fold-1"), DOGS)
     assert seen.seen_groups("dog_bark", DOGS) == 2
     (tmp_path / "fold-1/dog_bark.json").unlink()
-    write_head(tmp_path / "fold-1", small_head([1.0]), "dog_bark.json")
+    head = replace(small_head([1.0]), provenance={**PROVENANCE, "groups": [told("one")]})
+    write_head(tmp_path / "fold-1", head, "dog_bark.json")
     rex = (*DOGS, Recording(Path("one.wav"), "one", "dog_bark"))
-    head = replace(small_head([1.0]), provenance={**PROVENANCE, "groups": ["rex", "one"]})
+    head = replace(
+        small_head([1.0]), provenance={**PROVENANCE, "groups": [told("rex"), told("one")]}
+    )
     write_head(tmp_path / "fold-0", head, "dog_bark.json")
     with pytest.raises(DataError, match="one was learnt from in every fold"):
         out_of_fold(CONFIG, rex, tmp_path)
