@@ -91,6 +91,12 @@ def cut(client: "Client") -> None:
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
+def end_thread(client: "Client") -> None:
+    """End paho's thread, or find that it is ending by itself."""
+    with contextlib.suppress(AttributeError):  # it forgets its thread while it looks for it
+        client.loop_stop()
+
+
 def publish(client: "Client", message: Message, *, protocol: str) -> int | None:
     """Hand a message to paho, which returns at once; its id, or None where too many wait."""
     tells_expiry = protocol == "5" and message.expiry_s is not None

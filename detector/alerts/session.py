@@ -139,7 +139,7 @@ class Session:
             while not self.ended.wait(SUPERVISION_S):
                 self._supervise()
             self.client.disconnect()
-            self.client.loop_stop()
+            mqtt.end_thread(self.client)
         finally:
             self.end("the connection ended")
             self._detach()

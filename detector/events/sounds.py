@@ -36,6 +36,7 @@ class SoundDetector:
         self._scorer = scorer
         self._gate = gate
         self._probability = 0.0
+        self._began_s: float | None = None
 
     @property
     def calibrated(self) -> bool:
@@ -46,6 +47,11 @@ class SoundDetector:
     def probability(self) -> float:
         """Probability at the newest window."""
         return self._probability
+
+    @property
+    def began_s(self) -> float | None:
+        """Where the sound began by the newest window, if its scorer can tell."""
+        return self._began_s
 
     @property
     def is_idle(self) -> bool:
@@ -70,8 +76,10 @@ class SoundDetector:
         """Take the first recogniser's newest observation."""
         newest = heard[0][-1]
         self._probability = self._scorer(heard)
-        began = self._scorer.began_s(heard)
-        return self._gate.step(self._probability, newest.start_s, newest.end_s, began_s=began)
+        self._began_s = self._scorer.began_s(heard)
+        return self._gate.step(
+            self._probability, newest.start_s, newest.end_s, began_s=self._began_s
+        )
 
     def observe(self, heard: Heard) -> None:
         """Follow the probability while disarmed: the gate stays as it is."""
