@@ -1,21 +1,28 @@
 """The TFLite interpreter: the one place that knows the two packages which provide it."""
 
+import logging
 import os
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detector.core.audio import SAMPLE_RATE_HZ, Samples
 from detector.core.errors import ModelError
 from detector.core.recognition import EMBEDDING, SCORES, Array
+from detector.model.cut import Cut, cut_off, find_cut, front_end_alone, require_same
+from detector.model.flatwriter import product_model
 from detector.model.labels import choose_labels, label_lists
-from detector.model.modelfile import ModelFile, read_model_file
+from detector.model.melspectrum import Energies, FrontEnd, MelSpectrum
+from detector.model.modelfile import read_model_file
 from detector.model.outputs import Declared, declare_outputs
+from detector.model.tensors import Further, Network, Vector, as_further, as_vector, describe
+
+_log = logging.getLogger(__name__)
 
 RuntimeName = Literal["ai-edge-litert", "tflite-runtime"]
 
@@ -45,36 +52,53 @@ _RUNTIMES: Mapping[RuntimeName, Callable[[], _Interpreter]] = {
 """In order of preference: the first is several times as fast and checks what it loads."""
 
 
+_Load = Callable[[bytes], _Interpreter]
+"""Makes a model's content ready to run. Raises ModelError."""
+
+
 class Classifier:
     """A TFLite model that turns one window of sound into one score per class.
 
     Where the file has them it hands out logits and embedding too, see ``detector.model.outputs``.
+    Of a model that begins as YAMNet does only the network runs in the interpreter, see
+    ``detector.model.cut``; the scores are the same.
 
     Not safe to share: one thread owns it.  ``runtime`` and ``threads`` are as in the ``model``
-    section of the configuration; ``sha256``, where given, is the only content accepted.
+    section of the configuration; ``sha256``, where given, is the only content accepted; ``whole``
+    runs all of it in the interpreter, to compare with.
 
     Raises ModelError where no runtime is installed or the file cannot be read, is damaged, is no
     waveform classifier, or has no label for each of its classes.
     """
 
     def __init__(
-        self, path: Path, *, runtime: str = "auto", threads: int = 1, sha256: str | None = None
+        self,
+        path: Path,
+        *,
+        runtime: str = "auto",
+        threads: int = 1,
+        sha256: str | None = None,
+        whole: bool = False,
     ) -> None:
         file = read_model_file(path, sha256=sha256)
         lists = label_lists(path, file.content)
         self._path = path
         self._content_hash = file.sha256
         self._runtime_name, interpreter_class = _choose_runtime(runtime)
+        load = partial(_load, path, self._runtime_name, interpreter_class, threads)
         declared = declare_outputs(file.content)
-        self._interpreter = _load(file, declared, self._runtime_name, interpreter_class, threads)
-        self._input, self._output = _signature(path, self._interpreter, declared)
-        self._further = _further(self._interpreter, declared)
-        self._labels = choose_labels(path, lists, self._output.length)
+        cut = None if whole else _load_cut(path, declared, load)
+        self._network: Network
+        self._spectrum: MelSpectrum | None
+        self._network, self._spectrum = cut or (_load_whole(path, declared, load), None)
+        self._labels = choose_labels(path, lists, self._network.scored.length)
 
     @property
     def window_samples(self) -> int:
         """Length of the window it looks at, 16 kHz mono."""
-        return self._input.length
+        if self._spectrum is not None:
+            return self._spectrum.front_end.window_samples
+        return self._network.given.length
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -94,60 +118,46 @@ class Classifier:
     @property
     def output_shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Name and shape of what ``outputs`` hands out."""
-        shapes = {name: (tensor.length,) for name, tensor in self._further.items()}
-        return {SCORES: (self._output.length,)} | shapes
+        network = self._network
+        shapes = {name: (tensor.length,) for name, tensor in network.further.items()}
+        return {SCORES: (network.scored.length,)} | shapes
+
+    @property
+    def spectrum(self) -> MelSpectrum | None:
+        """What makes of sound the rows that its network looks at; None where it runs whole."""
+        return self._spectrum
 
     def scores(self, window: Samples) -> Array:
         """Score one window, shape (window_samples,); a new array of shape (classes,).
 
         Raises ModelError where the interpreter fails.
         """
-        try:
-            self._interpreter.set_tensor(self._input.index, window.reshape(self._input.shape))
-            self._interpreter.invoke()
-            scores: Array = self._interpreter.get_tensor(self._output.index)
-        except RuntimeError as error:
-            raise ModelError(f"{self._path}: the model failed: {_one_line(error)}") from error
-        return scores.reshape(-1)
+        with self._told():
+            return self._network.scores(self._given(window))
 
     def outputs(self, window: Samples) -> Mapping[str, Array]:
         """Score one window as ``scores`` does; new arrays by name, shaped as ``output_shapes``."""
-        outputs = {SCORES: self.scores(window)}
-        for name, tensor in self._further.items():
-            outputs[name] = tensor.values(self._interpreter.get_tensor(tensor.index))
-        return outputs
+        with self._told():
+            return self._network.outputs(self._given(window))
 
+    def outputs_of_rows(self, rows: Array) -> Mapping[str, Array]:
+        """The same from the rows that ``spectrum`` makes of the window, shape (rows, bands).
 
-@dataclass(frozen=True, slots=True)
-class _Vector:
-    """A float32 tensor of shape (n,) or (1, n)."""
+        Only where there is a spectrum.
+        """
+        with self._told():
+            return self._network.outputs(rows)
 
-    index: int
-    shape: tuple[int, ...]
+    def _given(self, window: Samples) -> Array:
+        """What the network is given for a window."""
+        return window if self._spectrum is None else self._spectrum.rows(window)
 
-    @property
-    def length(self) -> int:
-        return self.shape[-1]
-
-
-@dataclass(frozen=True, slots=True)
-class _Further:
-    """A further output: a vector of floats, or of bytes that stand for numbers."""
-
-    index: int
-    length: int
-    dtype: type[np.floating[Any]]
-    """What it is handed out as."""
-    meanings: NDArray[np.floating[Any]] | None
-    """Of a quantised one: what each of the 256 bytes stands for."""
-
-    def values(self, tensor: NDArray[Any]) -> Array:
-        """The numbers, shape (length,); a new array."""
-        flat = tensor.reshape(-1)
-        if self.meanings is None:
-            largest = np.finfo(self.dtype).max
-            return np.asarray(np.clip(flat, -largest, largest), self.dtype)
-        return self.meanings[flat.view(np.uint8)]
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            raise ModelError(f"{self._path}: the model failed: {_one_line(error)}") from error
 
 
 def _choose_runtime(wanted: str) -> tuple[RuntimeName, _Interpreter]:
@@ -167,21 +177,21 @@ def _choose_runtime(wanted: str) -> tuple[RuntimeName, _Interpreter]:
 
 
 def _load(
-    file: ModelFile,
-    declared: Declared,
+    path: Path,
     runtime: RuntimeName,
     interpreter_class: _Interpreter,
     threads: int,
+    content: bytes,
 ) -> _Interpreter:
     try:
         with _hushed():
-            interpreter = interpreter_class(model_content=declared.content, num_threads=threads)
+            interpreter = interpreter_class(model_content=content, num_threads=threads)
             interpreter.allocate_tensors()
     except (SystemError, AttributeError, ImportError) as error:
-        raise ModelError(_misfit_line(file.path, runtime, error)) from error
+        raise ModelError(_misfit_line(path, runtime, error)) from error
     except (ValueError, RuntimeError) as error:
         raise ModelError(
-            f"{file.path}: {runtime} cannot load the model, it is damaged or made for a newer "
+            f"{path}: {runtime} cannot load the model, it is damaged or made for a newer "
             f"runtime: {_one_line(error)}"
         ) from error
     return interpreter
@@ -217,23 +227,78 @@ def _misfit_line(path: Path, runtime: RuntimeName, error: Exception) -> str:
     return f"{path}: {runtime} cannot load the model: {_one_line(error)}"
 
 
+def _load_whole(path: Path, declared: Declared, load: _Load) -> Network:
+    """All of it in the interpreter. Raises ModelError."""
+    interpreter = load(declared.content)
+    inputs = interpreter.get_input_details()
+    given, scored = _signature(path, inputs, interpreter, declared)
+    return Network(interpreter, given, scored, _further(interpreter, declared))
+
+
+def _load_cut(path: Path, declared: Declared, load: _Load) -> tuple[Network, MelSpectrum] | None:
+    """The network in the interpreter and the front end beside it, if that does the same."""
+    try:
+        cut = find_cut(declared.content)
+        front_end = load(front_end_alone(declared.content, cut))
+        spectrum = MelSpectrum(cut.front_end, _energies(cut.front_end, load))
+        inputs = front_end.get_input_details()
+        require_same(spectrum, partial(_rows, front_end, cut))
+        del front_end
+        interpreter = load(cut_off(declared.content, cut))
+        _, scored = _signature(path, inputs, interpreter, declared)
+    except (ModelError, RuntimeError, ValueError, IndexError, struct.error) as error:
+        _log.debug("%s runs whole: %s", path, _one_line(error))
+        return None
+    given = Vector(cut.tensor, (cut.front_end.rows, len(cut.front_end.mel)))
+    return Network(interpreter, given, scored, _further(interpreter, declared)), spectrum
+
+
+def _rows(front_end: _Interpreter, cut: Cut, window: Samples) -> Array:
+    """What the interpreter's own front end makes of a window."""
+    (given,) = front_end.get_input_details()
+    front_end.set_tensor(given["index"], window.reshape(given["shape"]))
+    front_end.invoke()
+    rows: Array = front_end.get_tensor(cut.tensor)
+    return rows
+
+
+def _energies(front_end: FrontEnd, load: _Load) -> Energies:
+    """The sums of the front end, by the interpreter: numpy's depend on the library behind it."""
+    interpreter = load(product_model(front_end.mel[:, front_end.used], front_end.offset))
+    (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
+    given, made, rows = given["index"], made["index"], 1
+
+    def energies(magnitudes: Array) -> Array:
+        nonlocal rows
+        if len(magnitudes) != rows:  # seldom: a hop brings as many as the one before
+            rows = len(magnitudes)
+            interpreter.resize_tensor_input(given, magnitudes.shape)
+            interpreter.allocate_tensors()
+        interpreter.set_tensor(given, magnitudes)
+        interpreter.invoke()
+        result: Array = interpreter.get_tensor(made)
+        return result
+
+    return energies
+
+
 def _signature(
-    path: Path, interpreter: _Interpreter, declared: Declared
-) -> tuple[_Vector, _Vector]:
+    path: Path, inputs: list[dict[str, Any]], interpreter: _Interpreter, declared: Declared
+) -> tuple[Vector, Vector]:
     """Input and own output of a waveform classifier. Raises ModelError for any other model."""
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    outputs = interpreter.get_output_details()
     outputs = outputs[: len(outputs) - len(declared.tensors)]  # ours come after the model's own
-    window, scores = _as_vector(inputs), _as_vector(outputs)
+    window, scores = as_vector(inputs), as_vector(outputs)
     if window is None or scores is None or window.length < MIN_WINDOW_SAMPLES:
         raise ModelError(
-            f"{path}: not a waveform classifier: it takes {_describe(inputs)} and gives "
-            f"{_describe(outputs)}; one float32 waveform [n] or [1, n] and one float32 vector of "
+            f"{path}: not a waveform classifier: it takes {describe(inputs)} and gives "
+            f"{describe(outputs)}; one float32 waveform [n] or [1, n] and one float32 vector of "
             f"scores [k] or [1, k] are needed"
         )
     return window, scores
 
 
-def _further(interpreter: _Interpreter, declared: Declared) -> dict[str, _Further]:
+def _further(interpreter: _Interpreter, declared: Declared) -> dict[str, Further]:
     """Those of the declared outputs that can be read: floats, or bytes with one scale for all."""
     details = {tensor["index"]: tensor for tensor in interpreter.get_output_details()}
     found = {}
@@ -241,38 +306,9 @@ def _further(interpreter: _Interpreter, declared: Declared) -> dict[str, _Furthe
         # 90 s of embeddings are kept; half the digits are as many as a byte ever had.
         dtype = np.float16 if name == EMBEDDING else np.float32
         tensor = details.get(index)
-        if tensor is not None and (further := _as_further(tensor, dtype)):
+        if tensor is not None and (further := as_further(tensor, dtype)):
             found[name] = further
     return found
-
-
-def _as_further(tensor: dict[str, Any], dtype: type[np.floating[Any]]) -> _Further | None:
-    length, (scale, zero_point) = _shape(tensor)[-1], tensor["quantization"]
-    if tensor["dtype"] is np.float32:
-        return _Further(tensor["index"], length, dtype, None)
-    if tensor["dtype"] not in (np.int8, np.uint8) or not scale > 0.0:
-        return None
-    meant = np.arange(256, dtype=np.uint8).view(tensor["dtype"]).astype(np.float64)
-    return _Further(tensor["index"], length, dtype, (scale * (meant - zero_point)).astype(dtype))
-
-
-def _as_vector(tensors: list[dict[str, Any]]) -> _Vector | None:
-    if len(tensors) != 1 or tensors[0]["dtype"] is not np.float32:
-        return None
-    shape = _shape(tensors[0])
-    if len(shape) not in (1, 2) or min(shape) < 1 or (len(shape) == 2 and shape[0] != 1):
-        return None
-    return _Vector(tensors[0]["index"], shape)
-
-
-def _shape(tensor: dict[str, Any]) -> tuple[int, ...]:
-    """Shape as the file declares it: −1 where it is left open."""
-    return tuple(int(n) for n in tensor["shape_signature"])
-
-
-def _describe(tensors: list[dict[str, Any]]) -> str:
-    each = (f"{np.dtype(tensor['dtype']).name} {list(_shape(tensor))}" for tensor in tensors)
-    return ", ".join(each) or "nothing"
 
 
 def _one_line(error: Exception) -> str:

@@ -1,18 +1,22 @@
 """Blocks become overlapping windows, and windows become class scores and what lies behind them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from detector.core.audio import SAMPLE_RATE_HZ, Block, Gap, Samples
 from detector.core.errors import ModelError
-from detector.core.level import rms_dbfs
+from detector.core.level import rms_dbfs, to_dbfs
 from detector.core.recognition import LEVEL, Array, Observation, RecogniserSpec
+from detector.model.melspectrum import MelSpectrum, MelStream
 
 HOP_STEP_SAMPLES = SAMPLE_RATE_HZ // 100
 """The hop is a multiple of 10 ms, the step of the model's own front end."""
+_PIECE_SAMPLES = 8000
+"""Of a sum of squares: a longer one would be shared out among threads, and be less exact."""
 
 
 class ClassifierLike(Protocol):
@@ -38,11 +42,24 @@ class ClassifierLike(Protocol):
         """What it makes of one window, shape (window_samples,), which it must not keep."""
 
 
+@runtime_checkable
+class RowClassifier(ClassifierLike, Protocol):
+    """A model that may look at the rows of a spectrum, which need not be made for each window."""
+
+    @property
+    def spectrum(self) -> MelSpectrum | None:
+        """What makes the rows; None: it looks at whole windows only."""
+
+    def outputs_of_rows(self, rows: Array) -> Mapping[str, Array]:
+        """What it makes of the rows of one window, which it must not keep."""
+
+
 class WindowRecogniser:
     """Classifies a window every hop. Owned by one thread.
 
     Windows begin at the first sample that is heard and then every hop.  After a gap, announced
-    or not, they begin anew at the first sample that follows: none spans lost audio.
+    or not, they begin anew at the first sample that follows: none spans lost audio.  What two
+    windows share is made into rows of a spectrum once, where the model looks at such.
 
     Raises ModelError for a hop that is not a positive multiple of 10 ms.
     """
@@ -50,11 +67,8 @@ class WindowRecogniser:
     def __init__(self, classifier: ClassifierLike, *, hop_seconds: float) -> None:
         self._classifier = classifier
         self._hop = _hop_samples(hop_seconds)
-        self._window: Samples = np.zeros(classifier.window_samples, np.float32)
-        self._held = 0
-        """Samples at the beginning of the window that are there already."""
-        self._to_skip = 0
-        """Samples between the last window and the next, with a hop longer than a window."""
+        self._held = _Sliding(classifier.window_samples, self._hop)
+        self._look = _Look(classifier)
         self._next_sample: int | None = None
         """Absolute index of the sample that must come next; None: any begins a stream."""
 
@@ -67,8 +81,16 @@ class WindowRecogniser:
             outputs=MappingProxyType({**self._classifier.output_shapes, LEVEL: ()}),
             labels=labels,
             hop_samples=self._hop,
-            context_samples=len(self._window),
+            context_samples=self._classifier.window_samples,
         )
+
+    @property
+    def mel(self) -> MelStream | None:
+        """The rows of the latest window; None where the model looks at whole windows.
+
+        They are there for whoever else listens to the same stream in this thread.
+        """
+        return self._look.mel
 
     def feed(self, item: Block | Gap) -> Sequence[Observation]:
         """Take the next audio; hand over the windows it completes, oldest first.
@@ -87,47 +109,106 @@ class WindowRecogniser:
         return WindowRecogniser(self._classifier, hop_seconds=self._hop / SAMPLE_RATE_HZ)
 
     def _begin_anew(self, next_sample: int | None) -> None:
-        self._held = self._to_skip = 0
+        self._held.clear()
+        self._look.begin_anew()
         self._next_sample = next_sample
 
     def _take(self, start_sample: int, samples: Samples) -> list[Observation]:
         observations = []
         taken = 0
         while taken < len(samples):
-            taken += self._take_some(samples[taken:])
+            taken += self._held.take(samples[taken:])
             self._next_sample = start_sample + taken
-            if self._held == len(self._window):
-                observations.append(self._observe(start_sample + taken))
-                self._slide()
+            if self._held.is_whole:
+                observations.append(self._observe(self._held.window, start_sample + taken))
+                self._held.slide()
         return observations
 
-    def _take_some(self, samples: Samples) -> int:
+    def _observe(self, window: Samples, end_sample: int) -> Observation:
+        outputs = {
+            **self._look.outputs(window, self._hop),
+            LEVEL: np.array(_level_dbfs(window), np.float32),
+        }
+        return Observation(
+            start_s=(end_sample - len(window)) / SAMPLE_RATE_HZ,
+            end_s=end_sample / SAMPLE_RATE_HZ,
+            outputs=MappingProxyType(outputs),
+        )
+
+
+class _Sliding:
+    """A window that moves over a stream, in memory for two, so that it is seldom moved itself."""
+
+    def __init__(self, window_samples: int, hop_samples: int) -> None:
+        self._length, self._hop = window_samples, hop_samples
+        self._samples: Samples = np.zeros(2 * window_samples, np.float32)
+        self._begin = self._held = 0
+        """Where the window begins, and how many of its samples are there already."""
+        self._to_skip = 0
+        """Samples between the last window and the next, with a hop longer than a window."""
+
+    @property
+    def is_whole(self) -> bool:
+        return self._held == self._length
+
+    @property
+    def window(self) -> Samples:
+        """A view."""
+        return self._samples[self._begin : self._begin + self._length]
+
+    def clear(self) -> None:
+        self._begin = self._held = self._to_skip = 0
+
+    def take(self, samples: Samples) -> int:
         """Skip or hold as many samples as there is use for before the next window is whole."""
         if self._to_skip:
             skipped = min(self._to_skip, len(samples))
             self._to_skip -= skipped
             return skipped
-        count = min(len(self._window) - self._held, len(samples))
-        self._window[self._held : self._held + count] = samples[:count]
+        count = min(self._length - self._held, len(samples))
+        end = self._begin + self._held
+        self._samples[end : end + count] = samples[:count]
         self._held += count
         return count
 
-    def _slide(self) -> None:
+    def slide(self) -> None:
         """Keep of the whole window what the next one begins with."""
-        self._held = max(0, len(self._window) - self._hop)
-        self._to_skip = max(0, self._hop - len(self._window))
-        self._window[: self._held] = self._window[len(self._window) - self._held :]
+        self._held = max(0, self._length - self._hop)
+        self._to_skip = max(0, self._hop - self._length)
+        kept = self._begin + self._length - self._held
+        if kept + self._length > len(self._samples):
+            self._samples[: self._held] = self._samples[kept : kept + self._held]
+            kept = 0
+        self._begin = kept
 
-    def _observe(self, end_sample: int) -> Observation:
-        outputs = {
-            **self._classifier.outputs(self._window),
-            LEVEL: np.array(rms_dbfs(self._window), np.float32),
-        }
-        return Observation(
-            start_s=(end_sample - len(self._window)) / SAMPLE_RATE_HZ,
-            end_s=end_sample / SAMPLE_RATE_HZ,
-            outputs=MappingProxyType(outputs),
-        )
+
+class _Look:
+    """How a model is shown window after window."""
+
+    def __init__(self, classifier: ClassifierLike) -> None:
+        self._whole, self._rows = classifier, None
+        self.mel: MelStream | None = None
+        if isinstance(classifier, RowClassifier) and classifier.spectrum:
+            self._rows, self.mel = classifier, MelStream(classifier.spectrum)
+        self._is_first = True
+
+    def begin_anew(self) -> None:
+        self._is_first = True
+
+    def outputs(self, window: Samples, hop_samples: int) -> Mapping[str, Array]:
+        """What the model makes of a window, ``hop_samples`` after the one before, if there is."""
+        if self._rows is None or self.mel is None:
+            return self._whole.outputs(window)
+        rows = self.mel.follow(window, None if self._is_first else hop_samples)
+        self._is_first = False
+        return self._rows.outputs_of_rows(rows)
+
+
+def _level_dbfs(window: Samples) -> float:
+    """As ``rms_dbfs``, in a fifth of the time."""
+    pieces = (window[at : at + _PIECE_SAMPLES] for at in range(0, len(window), _PIECE_SAMPLES))
+    power = sum(float(np.dot(piece, piece)) for piece in pieces) / len(window)
+    return to_dbfs(math.sqrt(power)) if math.isfinite(power) else rms_dbfs(window)
 
 
 def _hop_samples(hop_seconds: float) -> int:

@@ -3,9 +3,10 @@
     python -m tests.benchmarks.window_cost [RECORDING]
 
 Needs DETECTOR_MODEL.  Prints medians and quartiles in milliseconds over alternating rounds, and
-the median ratio to the bare interpreter with the file as it is: of our classifier with its further
-outputs, of what tells alarms by their beeps, of the pipeline with all shipped sounds (which holds
-both), and of the same with a made-up head for each: 15 heads on one trunk of 64 units over
+the median ratio to the bare interpreter with the file as it is: of our classifier on single windows
+with its further outputs, of the network alone, of the recogniser (front end and network) at hops of
+0.48 and 0.1 s, of what tells alarms by their beeps, of the pipeline with all shipped sounds (which
+holds both), and of the same with a made-up head for each: 15 heads on one trunk of 64 units over
 embedding and logits, and 15 with trunks of their own of 16.
 Without a recording it uses the demo's scene.
 """
@@ -42,7 +43,7 @@ from tests.benchmarks.cadence import cost_ms
 
 ROUNDS = 40
 BLOCK = 1600
-HOP = 7680
+HOP, SHORT_HOP = 7680, 1600
 PROVENANCE = dict.fromkeys(("data", "groups", "split", "date", "code_version", "figures"), "none")
 Measure = Callable[[], float]
 
@@ -69,6 +70,9 @@ def _measures(model: Path, samples: Samples, folder: Path) -> dict[str, Measure]
     return {
         "bare interpreter": _windows(_bare(model), samples),
         "with further outputs": _windows(Classifier(model).outputs, samples),
+        "network alone": _network(model, samples),
+        "front end + network, 0.48 s": _recogniser(model, samples, HOP),
+        "front end + network, 0.1 s": _recogniser(model, samples, SHORT_HOP),
         "alarms by their beeps": _beeps(samples),
         "pipeline, 15 sounds": _pipeline(model, shipped, samples),
         "pipeline, 15 heads, 1 trunk": _pipeline(
@@ -114,6 +118,29 @@ def _windows(classify: Callable[[Samples], object], samples: Samples) -> Measure
         for start in starts:
             classify(samples[start : start + 15_600])
         return 1000 * (time.perf_counter() - began) / len(starts)
+
+    return measure
+
+
+def _network(model: Path, samples: Samples) -> Measure:
+    """Without any front end: what bounds the others. The whole model where it cannot be cut."""
+    classifier = Classifier(model)
+    if classifier.spectrum is None:
+        return _windows(classifier.outputs, samples)
+    rows = classifier.spectrum.rows(samples[: classifier.window_samples])
+    return _windows(lambda _: classifier.outputs_of_rows(rows), samples)
+
+
+def _recogniser(model: Path, samples: Samples, hop: int) -> Measure:
+    """Blocks to observations."""
+    recogniser = WindowRecogniser(Classifier(model), hop_seconds=hop / 16_000)
+
+    def measure() -> float:
+        fresh, windows = recogniser.fresh(), 0
+        began = time.perf_counter()
+        for start in range(0, len(samples), BLOCK):
+            windows += len(fresh.feed(Block(start, samples[start : start + BLOCK], 0.0)))
+        return 1000 * (time.perf_counter() - began) / max(1, windows)
 
     return measure
 

@@ -5,66 +5,10 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from detector.model.flatwriter import FlatWriter
+
 FLOAT32, INT32, INT8 = 0, 2, 9  # TensorType of the TFLite schema
 SLICE, FULLY_CONNECTED, LOGISTIC = 65, 9, 14  # BuiltinOperator
-
-
-class FlatWriter:
-    """A FlatBuffers file, built from its end to its beginning.
-
-    Places are bytes from the end of the file, which is where they do not move any more.
-    """
-
-    def __init__(self) -> None:
-        self._tail = b""
-
-    def put(self, raw: bytes, align: int = 4) -> int:
-        """Prepend bytes so that their first is aligned; its place."""
-        padding = -(len(self._tail) + len(raw)) % align
-        self._tail = raw + bytes(padding) + self._tail
-        return len(self._tail)
-
-    def vector(self, elements: bytes, count: int, align: int = 4) -> int:
-        """Prepend a vector of scalars."""
-        self.put(elements, align)
-        return self.put(struct.pack("<I", count))
-
-    def ints(self, values: Sequence[int]) -> int:
-        """Prepend a vector of int32."""
-        return self.vector(struct.pack(f"<{len(values)}i", *values), len(values))
-
-    def offsets(self, places: Sequence[int]) -> int:
-        """Prepend a vector of references."""
-        raw = bytes(4 * len(places))
-        at = self.put(raw)
-        ahead = [at - 4 * i - place for i, place in enumerate(places)]
-        self._tail = struct.pack(f"<{len(places)}I", *ahead) + self._tail[len(raw) :]
-        return self.put(struct.pack("<I", len(places)))
-
-    def table(self, fields: dict[int, bytes | int]) -> int:
-        """Prepend a table; a field is an inline scalar (bytes) or the place it refers to (int)."""
-        size = 4 + 4 * len(fields)
-        at = self.put(bytes(size))
-        slots = [0] * (max(fields, default=-1) + 1)
-        inline = b""
-        for slot, value in fields.items():
-            offset = 4 + len(inline)
-            slots[slot] = offset
-            raw = value if isinstance(value, bytes) else struct.pack("<I", at - offset - value)
-            inline += raw.ljust(4, b"\0")
-        vtable = struct.pack(f"<{2 + len(slots)}H", 4 + 2 * len(slots), size, *slots)
-        vtable_at = self.put(vtable)
-        rest = self._tail[vtable_at - at + 4 + len(inline) :]
-        head = self._tail[: vtable_at - at]
-        self._tail = head + struct.pack("<i", vtable_at - at) + inline + rest
-        return at
-
-    def finish(self, root: int, identifier: bytes) -> bytes:
-        """Return the whole file."""
-        total = len(self._tail) + 8
-        total += -total % 16
-        head = struct.pack("<I", total - root) + identifier
-        return head + bytes(total - len(self._tail) - 8) + self._tail
 
 
 def _tensor(

@@ -1,0 +1,110 @@
+"""Rows of mel energies: as a formula has them, and the same whichever way a window was come to."""
+
+import numpy as np
+import pytest
+
+from detector.core.audio import Samples
+from detector.core.recognition import Array
+from detector.model.melspectrum import FrontEnd, MelSpectrum, MelStream
+
+STEP, LENGTH, ROWS, FFT, BANDS = 160, 400, 12, 512, 5
+WINDOW = (ROWS - 1) * STEP + LENGTH
+OFFSET = 0.001
+
+
+def front_end() -> FrontEnd:
+    """A small one: five bands in the middle of the spectrum."""
+    mel = np.zeros((BANDS, FFT // 2 + 1), np.float32)
+    for band in range(BANDS):
+        mel[band, 20 + 10 * band : 40 + 10 * band] = np.hanning(20)
+    taper = np.hanning(LENGTH + 1)[:-1].astype(np.float32)
+    offset = np.full(BANDS, OFFSET, np.float32)
+    return FrontEnd(WINDOW, STEP, ROWS, taper, FFT, mel, offset)
+
+
+@pytest.fixture
+def spectrum() -> MelSpectrum:
+    """With numpy's sums."""
+    return MelSpectrum(front_end(), front_end().energies)
+
+
+def noise(count: int, seed: int = 1) -> Samples:
+    """White, shape (count,)."""
+    return np.random.default_rng(seed).normal(0.0, 0.1, count).astype(np.float32)
+
+
+def formula(window: Samples) -> Array:
+    """The rows, one by one, in double precision."""
+    wanted, rows = front_end(), []
+    for at in range(0, ROWS * STEP, STEP):
+        step = window[at : at + LENGTH].astype(np.float64) * wanted.taper
+        rows.append(wanted.mel @ np.abs(np.fft.rfft(step, FFT)) + wanted.offset)
+    return np.array(rows, np.float32)
+
+
+def test_rows_are_what_the_formula_says(spectrum: MelSpectrum) -> None:
+    """To single precision."""
+    window = noise(WINDOW)
+    rows = spectrum.rows(window)
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(rows, formula(window), rtol=2e-6)
+
+
+def test_silence_is_the_offset(spectrum: MelSpectrum) -> None:
+    """Its logarithm is finite."""
+    np.testing.assert_array_equal(spectrum.rows(np.zeros(WINDOW, np.float32)), np.float32(OFFSET))
+
+
+def test_rows_are_a_copy(spectrum: MelSpectrum) -> None:
+    """The next window does not change them."""
+    rows = spectrum.rows(noise(WINDOW))
+    kept = rows.copy()
+    spectrum.rows(noise(WINDOW, seed=2))
+    np.testing.assert_array_equal(rows, kept)
+
+
+def test_another_length_is_refused(spectrum: MelSpectrum) -> None:
+    """It would read beyond the samples."""
+    with pytest.raises(ValueError, match="reshape"):
+        spectrum.rows(noise(WINDOW - 1))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e38])
+def test_what_is_no_sound_spoils_its_own_rows_alone(spectrum: MelSpectrum, bad: float) -> None:
+    """And nothing is warned of."""
+    window = noise(WINDOW)
+    window[STEP + LENGTH // 2] = bad  # the middle of the second step, and in the first and third
+    rows = spectrum.rows(window)
+    assert not np.isfinite(rows[1]).any()
+    assert np.isfinite(rows[4:]).all()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 11, 12, 40])
+def test_following_a_stream_gives_the_rows_of_each_window(
+    spectrum: MelSpectrum, steps: int
+) -> None:
+    """Whatever the hop, though only what is new is computed."""
+    samples, hop = noise(WINDOW + 60 * STEP * 12), steps * STEP
+    stream, moved = MelStream(spectrum), None
+    for start in range(0, len(samples) - WINDOW + 1, hop):
+        window = samples[start : start + WINDOW]
+        rows = stream.follow(window, moved)
+        np.testing.assert_allclose(rows, spectrum.rows(window), rtol=1e-6)
+        assert stream.rows is not None
+        np.testing.assert_array_equal(stream.rows, rows)
+        moved = hop
+
+
+def test_only_what_is_new_is_computed() -> None:
+    """A window that begins two steps later brings two rows."""
+    counts: list[int] = []
+
+    def counting(magnitudes: Array) -> Array:
+        counts.append(len(magnitudes))
+        return front_end().energies(magnitudes)
+
+    stream = MelStream(MelSpectrum(front_end(), counting))
+    samples = noise(WINDOW + 2 * STEP)
+    stream.follow(samples[:WINDOW], None)
+    stream.follow(samples[2 * STEP :], 2 * STEP)
+    assert counts == [ROWS, 2]
