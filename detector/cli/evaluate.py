@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -127,10 +128,12 @@ def _names(text: str) -> tuple[str, ...]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate, and print tables or JSON."""
+    _compute_in_one_thread()
     from detector.cli.progress import evaluation_progress
     from detector.workbench.dataset import read_dataset
     from detector.workbench.evaluation import evaluate
-    from detector.workbench.tables import document, markdown
+    from detector.workbench.figures import document
+    from detector.workbench.tables import markdown
 
     config = _config(arguments)
     recordings = read_dataset(arguments.data)
@@ -143,9 +146,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(document(result), ensure_ascii=False, indent=1))
     else:
-        print(f"    {_command()}\n")
-        print(markdown(result), end="")
+        print(markdown(result, _command()), end="")
     return 0
+
+
+def _compute_in_one_thread() -> None:
+    """The spectra are small: shared out over cores they take up to thirty times as long.
+
+    The library reads it once, when numpy is first imported, which is after this.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def _command() -> str:

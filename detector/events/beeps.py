@@ -1,9 +1,9 @@
 """Groups of beeps in envelopes of tones, told by their times, whatever their level. Pure.
 
-Hardly any sound holds a group, but most hold tones, so a group is looked for in three steps, each
-on what the one before has left: bands with some tone wherever a beep might be; there, every pace
-and every step at which the last beep may just have ended; and of what has beeps and pauses between
-them, the silences around, as soon as they are over.
+Hardly any sound holds a group, but most hold tones, so a group is looked for in four steps, each on
+what the one before has left: enough of a tone in any band; bands with some wherever a beep might
+be; there, every pace and every step at which the last beep may just have ended; and of what has
+beeps and pauses between them, the silences around, as soon as they are over.
 """
 
 import math
@@ -87,6 +87,8 @@ class Match:
     """When the group was known."""
     bands: NDArray[np.bool_]
     """Those that it is found in, shape (bands,)."""
+    pace: float
+    """Relative to the standard's."""
     quality: float
     """1: beeps and silences are all that they should be; 0 or below: not at all.
 
@@ -137,6 +139,8 @@ class _Places:
         """Rows between which each beep lies in any case, shape (parts, beeps)."""
         self.least = LEAST_QUALITY * lengths[:beeps].min(axis=1)[:, None].astype(np.float32)
         """What each holds of tone at least, shape (beeps, 1)."""
+        self.least_of_all = float(self.least.sum())
+        """What they hold together, at least."""
 
 
 _places = cache(_Places)
@@ -229,6 +233,8 @@ class Matcher:
         places = self._places
         first = self._row - places.looked_at
         sums = self._sums[first : self._row + 1]
+        if (sums[-1] - sums[0]).max() < places.least_of_all:
+            return
         tone = sums.take(places.latest, axis=0) - sums.take(places.earliest, axis=0)
         part, band = np.logical_and.reduce(tone >= places.least, axis=1).nonzero()
         if not len(part):
@@ -278,8 +284,8 @@ class Matcher:
         is_good = qualities >= max(LEAST_QUALITY, 0.5 * quality)
         bands = np.zeros(self._sums.shape[1], np.bool_)
         bands[known.band[is_same & is_good]] = True
-        began_s = end_s - self._pattern.known_s * STRETCHES[int(known.pace[best])]
-        return Match(began_s, end_s, bands, quality)
+        pace = STRETCHES[int(known.pace[best])]
+        return Match(end_s - self._pattern.known_s * pace, end_s, bands, pace, quality)
 
 
 def _joined(found: Sequence[_Found]) -> _Found:

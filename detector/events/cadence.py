@@ -27,6 +27,11 @@ REMEMBERED_S = 1.0
 groups, and their cycle, last."""
 CYCLE_TOLERANCE = 0.14
 """A tenth by the standards, and what is uncertain about where a group began."""
+FIT_TOGETHER = 0.43
+"""Mean quality of two groups in time, of one pace and tone, that are an alarm whatever each of them
+is by itself: such groups reach 0.34 in recordings without an alarm."""
+SAME_PACE = 0.105
+"""How much the pace of two groups of one alarm may seem to differ."""
 
 
 def _pulses(count: int, period_s: float, span: Span) -> tuple[Span, ...]:
@@ -85,6 +90,16 @@ class _Group:
     is_alone: bool
     """Whether none came shortly before it."""
 
+    @property
+    def began_s(self) -> float:
+        """When that began which it speaks for.
+
+        With this group, or with the one before if the two fit so well that they need no others:
+        echoes may have left of one so little that it did not speak when it was heard.
+        """
+        before = self.follows
+        return before.began_s if before and _are_alike(before, self.best) else self.best.began_s
+
 
 class Cadence:
     """The probability that an alarm of a pattern sounds. Not thread-safe: one owner.
@@ -115,11 +130,11 @@ class Cadence:
         return self._scale(0.0 if group is None else self._probability(group))
 
     def began_s(self, heard: Heard) -> float | None:
-        """When the group began that speaks at the newest observation; None if none does."""
+        """When the alarm began that speaks at the newest observation; None if none does."""
         group = self._listen(heard)
         if group is None or self._probability(group) < SPEAKS:
             return None
-        return group.best.began_s
+        return group.began_s
 
     def _begin_anew(self) -> None:
         self._matcher = Matcher(self.pattern)
@@ -173,6 +188,15 @@ def _is_in_time(before: Match, after: Match, pattern: Pattern) -> bool:
         return False
     cycles = (after.began_s - before.began_s) / pattern.cycle_s
     return any(abs(cycles / count - 1.0) <= CYCLE_TOLERANCE for count in (1, 2))
+
+
+def _are_alike(one: Match, other: Match) -> bool:
+    """Whether they are an alarm's together, whatever each of them is by itself."""
+    return (
+        0.5 * (one.quality + other.quality) >= FIT_TOGETHER
+        and abs(one.pace - other.pace) <= SAME_PACE
+        and bool((one.bands & other.bands).any())
+    )
 
 
 def _widened(bands: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -7,6 +7,7 @@ one that sounded before.  Levels do not enter, only their differences.
 """
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,7 +18,7 @@ from numpy.lib.stride_tricks import as_strided
 from detector.core.audio import SAMPLE_RATE_HZ, Block, Gap, Samples
 from detector.core.recognition import ENVELOPES, Array, Observation, RecogniserSpec
 
-VERSION = "2"
+VERSION = "3"
 """To be changed with whatever changes the envelopes: it stands for the content hash of a model."""
 STEP_SAMPLES = SAMPLE_RATE_HZ // 50
 """From one value of an envelope to the next: 20 ms, five to the shortest beep."""
@@ -43,12 +44,20 @@ class Fading:
     """Where it is one: the most that 1.2 s of reverberation leaves after the moment."""
 
 
-FADINGS = (Fading(10, 3.0, 9.0), Fading(20, 2.0, 10.0))
+FADINGS = (Fading(10, 3.0, 9.0), Fading(10, 2.0, 10.0))
 """For beeps of half a second, and for those of a tenth with pauses as short."""
 _MOST_STEPS = FADINGS[-1].moment_steps
 _SPAN = STEPS * STEP_SAMPLES
 _OVERLAP = FFT_SAMPLES - STEP_SAMPLES
 _SILENCE = np.float32(-1000.0)
+_PER_DB = math.log(10.0) / 10.0
+"""Levels are natural logarithms of power, which are quicker to come by."""
+_LEAST_CONTRAST = np.array(_PER_DB * LEAST_CONTRAST_DB, np.float32)
+_PER_CONTRAST = np.array(1.0 / (_PER_DB * (FULL_CONTRAST_DB - LEAST_CONTRAST_DB)), np.float32)
+_ECHO = np.array([-_PER_DB * fading.full_db for fading in FADINGS], np.float32)[:, None, None]
+"""Relative to the moment before, where a tone is one, shape (fadings, 1, 1)."""
+_PER_NEW = np.array([1.0 / (fading.full_db - fading.least_db) for fading in FADINGS], np.float32)
+_PER_NEW = (_PER_NEW / np.float32(_PER_DB))[:, None, None]
 _LEAST_POWER = 1e-6
 """Power of a tone of about −100 dBFS in a bin: below that there is nothing but rounding."""
 _BIN_HZ = SAMPLE_RATE_HZ / FFT_SAMPLES
@@ -75,11 +84,12 @@ class ToneEnvelopes:
 
     def __init__(self) -> None:
         self._window = np.hanning(FFT_SAMPLES + 1)[:-1].astype(np.float32)
-        self._inside, self._beside = _band_matrices()
+        self._windowed = np.empty((STEPS, FFT_SAMPLES), np.float32)
+        self._bands = np.hstack(_band_matrices())
         self._held = np.zeros(_OVERLAP + _SPAN, np.float32)
         self._views = _stepwise(self._held)
         self._filled = _OVERLAP
-        self._tones_db = np.zeros((_MOST_STEPS + STEPS, len(_BANDS)), np.float32)
+        self._tones = np.zeros((_MOST_STEPS + STEPS, len(_BANDS)), np.float32)
         self._next_sample: int | None = None
 
     @property
@@ -115,7 +125,7 @@ class ToneEnvelopes:
     def _begin_anew(self, next_sample: int | None) -> None:
         self._held[:_OVERLAP] = 0.0
         self._filled = _OVERLAP
-        self._tones_db[:] = _SILENCE
+        self._tones[:] = _SILENCE
         self._next_sample = next_sample
 
     def _take(self, samples: Samples) -> int:
@@ -138,28 +148,32 @@ class ToneEnvelopes:
 
     def _envelopes(self) -> Array:
         """Of what is held, shape (fadings, STEPS, bands)."""
-        spectrum = np.fft.rfft(self._views * self._window)[:, :_BINS]
-        power = np.abs(spectrum).astype(np.float32, copy=False)
+        np.multiply(self._views, self._window, out=self._windowed)
+        power = np.abs(np.fft.rfft(self._windowed)[:, :_BINS]).astype(np.float32, copy=False)
         power *= power
-        level_db = _decibels(power @ self._inside)
-        contrast_db = level_db - _decibels(power @ self._beside)
-        stands_out = _ramp(contrast_db, LEAST_CONTRAST_DB, FULL_CONTRAST_DB)
-        self._tones_db[:_MOST_STEPS] = self._tones_db[STEPS:]
-        self._tones_db[_MOST_STEPS:] = np.where(contrast_db > LEAST_CONTRAST_DB, level_db, _SILENCE)
+        levels = power @ self._bands
+        levels += _LEAST_POWER
+        np.log(levels, out=levels)
+        level = levels[:, : len(_BANDS)]
+        contrast = level - levels[:, len(_BANDS) :]
+        self._tones[:_MOST_STEPS] = self._tones[STEPS:]
+        self._tones[_MOST_STEPS:] = _SILENCE
+        np.copyto(self._tones[_MOST_STEPS:], level, where=contrast > _LEAST_CONTRAST)
         envelopes = np.empty((len(FADINGS), STEPS, len(_BANDS)), np.float32)
-        for envelope, fading, peak_db in zip(envelopes, FADINGS, self._peaks_db(), strict=True):
-            is_new = _ramp(level_db - peak_db, -fading.full_db, -fading.least_db)
-            np.multiply(stands_out, is_new, out=envelope)
+        for envelope, peaks in zip(envelopes, self._peaks(), strict=True):
+            np.subtract(level, peaks, out=envelope)
+        _ramp(envelopes, _ECHO, _PER_NEW)
+        envelopes *= _ramp(contrast, _LEAST_CONTRAST, _PER_CONTRAST)
         return envelopes
 
-    def _peaks_db(self) -> Iterator[Array]:
+    def _peaks(self) -> Iterator[Array]:
         """For each fading, how loud the tone was at most in the moment before each step."""
-        peaks_db, steps = self._tones_db[:-1], 1
+        peaks, steps = self._tones[:-1], 1
         for fading in FADINGS:
             while steps < fading.moment_steps:
                 more = min(steps, fading.moment_steps - steps)
-                peaks_db, steps = np.maximum(peaks_db[more:], peaks_db[:-more]), steps + more
-            yield peaks_db[-STEPS:]
+                peaks, steps = np.maximum(peaks[more:], peaks[:-more]), steps + more
+            yield peaks[-STEPS:]
 
 
 def _stepwise(held: Samples) -> Samples:
@@ -168,21 +182,12 @@ def _stepwise(held: Samples) -> Samples:
     return as_strided(held, (STEPS, FFT_SAMPLES), (STEP_SAMPLES * stride, stride), writeable=False)
 
 
-def _decibels(power: Array) -> Array:
-    """In place."""
-    power += _LEAST_POWER
-    np.log10(power, out=power)
-    power *= 10.0
-    return power
-
-
-def _ramp(values: Array, least: float, full: float) -> Array:
-    """0 up to ``least``, 1 from ``full`` on."""
-    ramp = values - least
-    ramp *= 1.0 / (full - least)
-    np.maximum(ramp, 0.0, out=ramp)
-    np.minimum(ramp, 1.0, out=ramp)
-    return ramp
+def _ramp(values: Array, least: Array, slope: Array) -> Array:
+    """0 up to ``least``, then so steep as far as 1; in place."""
+    values -= least
+    values *= slope
+    np.maximum(values, 0.0, out=values)
+    return np.minimum(values, 1.0, out=values)
 
 
 def _band_matrices() -> tuple[Array, Array]:

@@ -107,7 +107,7 @@ def baselines() -> tuple[Baseline, ...]:
         Baseline("Frigate 0.18, tuned to its floor", _frigate(0.5, 200.0)),
         Baseline("YamCam3, as shipped", _yamcam_as_shipped),
         Baseline("YamCam3, regrouped", _yamcam_regrouped),
-        Baseline("half overlap, 0.5", _half_overlap),
+        Baseline("half overlap, 0.5", half_overlap),
     )
 
 
@@ -213,15 +213,17 @@ def _yamcam_heard(part: Grid, classes: Classes) -> NDArray[np.bool_]:
     return np.asarray((composite >= 0.5) & (best > 0.0))
 
 
-def _half_overlap(grid: Grid, sounds: Sequence[str]) -> list[Run]:
-    """The plain loop: each time that a score reaches 0.5 which the window before did not."""
-    return [tuple(_half_overlap_run(grid, sounds, first)) for first in range(2)]
+def half_overlap(grid: Grid, sounds: Sequence[str], threshold: float = 0.5) -> list[Run]:
+    """The plain loop: each time that a score reaches it which the window before did not."""
+    return [tuple(_half_overlap_run(grid, sounds, first, threshold)) for first in range(2)]
 
 
-def _half_overlap_run(grid: Grid, sounds: Sequence[str], first: int) -> Iterator[Decision]:
+def _half_overlap_run(
+    grid: Grid, sounds: Sequence[str], first: int, threshold: float
+) -> Iterator[Decision]:
     part = grid.every(2, first)
     for sound in sounds:
-        heard = _best(part, FAMILIES[sound]) >= 0.5
+        heard = _best(part, FAMILIES[sound]) >= threshold
         before = np.concatenate([[False], heard[:-1]])
         for index in np.flatnonzero(heard & ~before):
             yield _decision(sound, grid.end_s(int(index), 2, first))

@@ -2,19 +2,20 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from detector.config import Config
 from detector.core.audio import SAMPLE_RATE_HZ, Block, Samples
 from detector.core.recognition import SCORES, Array, Recogniser
 from detector.workbench.baselines import CLASSES, FAMILIES, baselines, eager
+from detector.workbench.contest import Contest, Runs
 from detector.workbench.dataset import LabelledSound, Recording, groups_of
-from detector.workbench.grid import EAGER_SAMPLES, QUARTER_SAMPLES, score_grid
+from detector.workbench.grid import EAGER_SAMPLES, QUARTER_SAMPLES, Grid, score_grid
+from detector.workbench.ladder import loop_ladder, our_ladder
 from detector.workbench.listener import Listener, Told
-from detector.workbench.matching import Decision
 from detector.workbench.observe import Cache, Observed
 from detector.workbench.psds import Traced
 from detector.workbench.shelf import Shelf
@@ -22,21 +23,19 @@ from detector.workbench.sounding import check_opens
 from detector.workbench.soundscape import Plan, Scene, evenings, scenes
 from detector.workbench.splits import Split
 from detector.workbench.tally import Tally
+from detector.workbench.windows import Windows, inside_s
 
 _log = logging.getLogger(__name__)
 
 OURS = "detector"
 EAGER = "every 64 ms, 0.3"
+OUR_LADDER = "detector at any threshold"
+LOOP_LADDER = "half overlap at any threshold"
 _CLIP_SILENCE_S = 1.5
 """Around a clip: so that what begins with its first sample is heard to begin."""
-_EVIDENT_SHARE = 0.05
-"""Windows that neither we nor the scores nor the truth have anything to say of are left out."""
-_HEARD_S = 0.3
-"""A window holds a sound that fills so much of it."""
 
 Progress = Callable[[int, int], None]
 """Seconds of audio done, seconds in all."""
-Runs = Sequence[Sequence[Decision]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,31 +54,6 @@ class Order:
 
 
 @dataclass(slots=True)
-class Windows:
-    """Probabilities against the truth, window by window, of one sound."""
-
-    before: list[float] = field(default_factory=list)
-    """The largest score of its classes."""
-    after: list[float] = field(default_factory=list)
-    truth: list[bool] = field(default_factory=list)
-
-    def add(
-        self,
-        before: NDArray[np.float64],
-        after: NDArray[np.float64],
-        inside_s: NDArray[np.float64],
-        unsure: NDArray[np.bool_],
-    ) -> None:
-        """Take a scene's windows, each of shape (windows,); those half in a sound are left out."""
-        truth = inside_s >= _HEARD_S
-        clear = (truth | (inside_s == 0.0)) & ~unsure
-        clear &= truth | (np.maximum(before, after) >= _EVIDENT_SHARE)
-        self.before += before[clear].tolist()
-        self.after += after[clear].tolist()
-        self.truth += truth[clear].tolist()
-
-
-@dataclass(slots=True)
 class Evaluation:
     """The outcome."""
 
@@ -88,6 +62,10 @@ class Evaluation:
     tally: Tally = field(default_factory=Tally)
     named: Tally = field(default_factory=Tally)
     """The same of the clips, with what is hard in place of the part."""
+    named_groups: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """The groups of the clips of each hard thing."""
+    contests: dict[str, Contest] = field(default_factory=lambda: defaultdict(Contest))
+    """By sound: scenes and evenings, event by event."""
     windows: dict[str, Windows] = field(default_factory=lambda: defaultdict(Windows))
     traced: list[tuple[Traced, Traced]] = field(default_factory=list)
     """Of each scene: the largest scores of the classes, and our probabilities; for PSDS."""
@@ -99,6 +77,11 @@ class Evaluation:
     """By sound: how many of the groups it was measured on its evidence had been fitted on."""
     distinct_hours: float = 0.0
     """Of backgrounds."""
+    uncalibrated: set[str] = field(default_factory=set)
+    """Sounds whose probability is a bare score."""
+    folds: int = 1
+    recordings: int = 0
+    recording_groups: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +124,9 @@ def evaluate(
     for split in splits:
         shelf = Shelf([one for one in recordings if one.group in split.held_out])
         listener = Listener(split.config, [one.spec for one in ears.recognisers])
+        result.uncalibrated |= listener.uncalibrated
         for part, scene in _everything(shelf, order, len(splits), split.number):
-            _hear(result, part, scene, listener, ears)
+            _hear(result, part, scene, Heard.by(scene, listener, ears, order), split.config)
             done_s += scene.seconds
             progress(min(round(done_s), total_s), total_s)
     return result
@@ -168,6 +152,9 @@ def _prepared(
             for sound in order.sounds
         },
         distinct_hours=sum(shelf.seconds(one) for one in shelf.backgrounds()) / 3600.0,
+        folds=len(splits),
+        recordings=len(recordings),
+        recording_groups=len(groups_of(recordings)),
     )
 
 
@@ -216,60 +203,80 @@ def _later(event: LabelledSound, seconds: float) -> LabelledSound:
     return LabelledSound(event.onset_s + seconds, event.offset_s + seconds, event.sound)
 
 
-def _hear(result: Evaluation, part: str, scene: Scene, listener: Listener, ears: Ears) -> None:
-    """One scene through every system."""
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What everybody makes of a scene."""
+
+    observed: Observed
+    told: Told
+    decided: Mapping[str, Runs]
+    """By system."""
+    grid: Grid | None
+    """Scores on the others' windows, where there are others."""
+
+    @classmethod
+    def by(cls, scene: Scene, listener: Listener, ears: Ears, order: Order) -> "Heard":
+        """A scene through every system."""
+        observed = ears.cache.observe(scene.samples, ears.recognisers)
+        told = listener.listen(observed)
+        ours: dict[str, Runs] = {OURS: [told.decisions]}
+        if not ears.can_compare:
+            return cls(observed, told, ours, None)
+        grid = _grid(scene, ears, QUARTER_SAMPLES)
+        return cls(observed, told, ours | _compared(scene, ears, order, grid), grid)
+
+
+def _hear(result: Evaluation, part: str, scene: Scene, heard: Heard, config: Config) -> None:
+    """Count what was made of a scene."""
     sounds = result.order.sounds
-    observed = ears.cache.observe(scene.samples, ears.recognisers)
-    told = listener.listen(observed)
-    decided: dict[str, Runs] = {OURS: [told.decisions]}
-    if ears.can_compare:
-        decided |= _compared(scene, ears, result.order)
-    for system, runs in decided.items():
+    for system, runs in heard.decided.items():
         result.tally.add(system, part, scene, runs, sounds)
         if scene.named:
             result.named.add(system, scene.named, scene, runs, sounds)
-    if part != "clips" and ears.can_compare:
-        _add_windows(result, part, scene, told, observed)
+    if scene.named:
+        result.named_groups[scene.named] |= scene.groups
+    if part in ("scenes", "evenings"):
+        _compete(result, scene, heard, config)
+    if part != "clips" and heard.grid is not None:
+        _add_windows(result, part, scene, heard)
 
 
-def _compared(scene: Scene, ears: Ears, order: Order) -> dict[str, Runs]:
+def _compared(scene: Scene, ears: Ears, order: Order, grid: Grid) -> dict[str, Runs]:
     sounds = [sound for sound in order.sounds if sound in FAMILIES]
-    model = ears.recognisers[0].spec.content_hash
-    grid = score_grid(scene.samples, ears.score, QUARTER_SAMPLES, cache=ears.cache, model=model)
     decided: dict[str, Runs] = {one.name: one.decide(grid, sounds) for one in baselines()}
     if order.with_eager:
-        fine = score_grid(scene.samples, ears.score, EAGER_SAMPLES, cache=ears.cache, model=model)
-        decided[EAGER] = [eager(fine, sounds)]
+        decided[EAGER] = [eager(_grid(scene, ears, EAGER_SAMPLES), sounds)]
     return decided
 
 
-def _add_windows(
-    result: Evaluation, part: str, scene: Scene, told: Told, observed: Observed
-) -> None:
+def _grid(scene: Scene, ears: Ears, hop_samples: int) -> Grid:
+    model = ears.recognisers[0].spec.content_hash
+    return score_grid(scene.samples, ears.score, hop_samples, cache=ears.cache, model=model)
+
+
+def _compete(result: Evaluation, scene: Scene, heard: Heard, config: Config) -> None:
+    """Every sound at every threshold."""
+    sounds = [sound for sound in result.order.sounds if sound in FAMILIES]
+    loops = None if heard.grid is None else loop_ladder(heard.grid, sounds)
+    for sound in result.order.sounds:
+        rungs = our_ladder(heard.told, sound, config.sounds[sound])
+        everybody: dict[str, Sequence[Runs]] = {OUR_LADDER: [[run] for run in rungs]}
+        everybody |= {system: [runs] for system, runs in heard.decided.items()}
+        if loops is not None:
+            everybody[LOOP_LADDER] = loops
+        result.contests[sound].add(sound, scene, everybody)
+
+
+def _add_windows(result: Evaluation, part: str, scene: Scene, heard: Heard) -> None:
     """What was said of each window, and what was true."""
-    scores = np.array([one.outputs[SCORES] for one in observed[0]], np.float64)
-    starts_s = np.array([one.start_s for one in observed[0]])
+    told = heard.told
+    scores = np.array([one.outputs[SCORES] for one in heard.observed[0]], np.float64)
     after = {sound: told.probabilities[sound] for sound in result.order.sounds if sound in FAMILIES}
     before = {sound: scores[:, list(FAMILIES[sound])].max(axis=1) for sound in after}
     for sound, probabilities in after.items():
-        inside = _inside_s(scene.events, sound, starts_s, told.ends_s)
-        unsure = _inside_s(scene.unsure, sound, starts_s, told.ends_s) > 0.0
+        inside = inside_s(scene.events, sound, told.starts_s, told.ends_s)
+        unsure = inside_s(scene.unsure, sound, told.starts_s, told.ends_s) > 0.0
         result.windows[sound].add(before[sound], probabilities, inside, unsure)
     if result.order.with_psds and part == "scenes":
-        both = (Traced(scene, starts_s, told.ends_s, one) for one in (before, after))
-        result.traced.append((next(both), next(both)))
-
-
-def _inside_s(
-    spans: Iterable[LabelledSound],
-    sound: str,
-    starts_s: NDArray[np.float64],
-    ends_s: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Seconds of each window that lie in a span of the sound, shape (windows,)."""
-    inside = np.zeros(len(starts_s))
-    for span in spans:
-        if span.sound == sound:
-            within = np.minimum(ends_s, span.offset_s) - np.maximum(starts_s, span.onset_s)
-            inside = np.maximum(inside, within)
-    return inside
+        when = (scene.seconds, scene.events, told.starts_s, told.ends_s)
+        result.traced.append((Traced(*when, before), Traced(*when, after)))

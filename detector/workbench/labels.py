@@ -44,6 +44,7 @@ _SYNONYMS: Mapping[str, str] = {
     "water_tap_and_faucet": "water_running",
     "ringtone": "phone_ring",
     "telephone": "phone_ring",
+    "female_singing": "singing",
     "silence": "room_tone",
     "background": "room_tone",
 }
@@ -99,6 +100,7 @@ _TABLE: Mapping[str, Meaning] = {
         Meaning("laughter", frozenset({"speech"}), named="laughter"),
         Meaning("crying_adult", frozenset({"speech"}), named="sobbing adults"),
         Meaning("babbling", frozenset({"speech"}), named="babies babbling"),
+        Meaning("singing", frozenset({"speech"}), named="singing"),
         Meaning("sneeze", named="sneezes"),
         _household("toilet_flush", "water_running", named="water"),
         _household("tap_drip", "water_running", named="water"),

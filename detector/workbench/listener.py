@@ -1,5 +1,6 @@
 """The daemon's own pipeline over what its recognisers have made of some audio."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from detector.workbench.matching import Decision
 from detector.workbench.observe import Observed, Replayed
 
 _BLOCK_SAMPLES = SAMPLE_RATE_HZ // 10
+BLOCK_S = _BLOCK_SAMPLES / SAMPLE_RATE_HZ
 """As often as a microphone hands over: a decision is told at the end of a block."""
 _PAUSE_S = round(REMEMBERED_S) + 30
 """Between two scenes: what was heard in one is forgotten in the next."""
@@ -32,6 +34,10 @@ class Told:
     """End of each window, shape (windows,)."""
     probabilities: dict[str, NDArray[np.float64]]
     """By sound, shape (windows,)."""
+    starts_s: NDArray[np.float64]
+    """Beginning of each window, shape (windows,)."""
+    began_s: dict[str, NDArray[np.float64]]
+    """By sound, shape (windows,): where it began, if its evidence can tell; else not a number."""
 
 
 def all_recognisers(first: Recogniser) -> list[Recogniser]:
@@ -74,10 +80,17 @@ class Listener:
         self._replayed = [Replayed(spec, ()) for spec in specs]
         self._clock = SceneClock()
         self._snapshots: list[Snapshot] = []
+        self._began: list[dict[str, float]] = []
         self._pipeline = build_pipeline(
-            config, self._replayed, clock=self._clock, on_snapshot=self._snapshots.append
+            config, self._replayed, clock=self._clock, on_snapshot=self._note
         )
         self._next_sample = 0
+
+    @property
+    def uncalibrated(self) -> frozenset[str]:
+        """Sounds whose probability is a bare score."""
+        detectors = self._pipeline.detectors.items()
+        return frozenset(sound for sound, detector in detectors if not detector.calibrated)
 
     def listen(self, observed: Observed) -> Told:
         """Decide on a scene, by what the recognisers made of it, each in its place."""
@@ -86,6 +99,7 @@ class Listener:
         for replayed, observations in zip(self._replayed, observed, strict=True):
             replayed.load([_later(one, begin_s) for one in observations])
         self._snapshots.clear()
+        self._began.clear()
         ends_s = max((one.end_s for of_one in observed for one in of_one), default=0.0)
         decisions = self._feed(begin, int(np.ceil(ends_s * SAMPLE_RATE_HZ)))
         self._pause()
@@ -107,6 +121,11 @@ class Listener:
             self._next_sample = end
         return decisions
 
+    def _note(self, snapshot: Snapshot) -> None:
+        began = {sound: one.began_s for sound, one in self._pipeline.detectors.items()}
+        self._snapshots.append(snapshot)
+        self._began.append({s: math.nan if at is None else at for s, at in began.items()})
+
     def _pause(self) -> None:
         self._pipeline.close(OffsetReason.STOPPED)
         lost = _PAUSE_S * SAMPLE_RATE_HZ + -self._next_sample % SAMPLE_RATE_HZ
@@ -114,12 +133,15 @@ class Listener:
         self._next_sample += lost
 
     def _told(self, decisions: tuple[Decision, ...], begin_s: float) -> Told:
-        ends_s = np.array([one.end_s - begin_s for one in self._snapshots], np.float64)
+        spans_s = np.array([(one.start_s, one.end_s) for one in self._snapshots], np.float64)
+        starts_s, ends_s = spans_s.reshape(-1, 2).T - begin_s
         probabilities: dict[str, list[float]] = {}
         for snapshot in self._snapshots:
             for reading in snapshot.sounds:
                 probabilities.setdefault(reading.sound, []).append(reading.probability)
-        return Told(decisions, ends_s, {s: np.array(p) for s, p in probabilities.items()})
+        began_s = {s: np.array([one[s] for one in self._began]) - begin_s for s in probabilities}
+        arrays = {sound: np.array(given) for sound, given in probabilities.items()}
+        return Told(decisions, ends_s, arrays, starts_s, began_s)
 
 
 def _later(observation: Observation, seconds: float) -> Observation:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core.errors import DataError
-from detector.workbench.soundscape import Scene
+from detector.workbench.dataset import LabelledSound
 
 Scores = Mapping[str, NDArray[np.float64]]
 """By sound, shape (windows,)."""
@@ -22,7 +22,9 @@ Scores = Mapping[str, NDArray[np.float64]]
 class Traced:
     """What was said of each window of a scene."""
 
-    scene: Scene
+    seconds: float
+    """The scene's length; its audio is not kept."""
+    events: tuple[LabelledSound, ...]
     starts_s: NDArray[np.float64]
     ends_s: NDArray[np.float64]
     scores: Scores
@@ -50,7 +52,7 @@ def psds(traced: Sequence[Traced], sounds: Sequence[str], scenario: Scenario) ->
 
     Raises DataError where the library is not installed.
     """
-    there = [s for s in sounds if any(e.sound == s for one in traced for e in one.scene.events)]
+    there = [s for s in sounds if any(e.sound == s for one in traced for e in one.events)]
     if not there:
         return float("nan")
     tables, truth, durations = {}, {}, {}
@@ -59,10 +61,10 @@ def psds(traced: Sequence[Traced], sounds: Sequence[str], scenario: Scenario) ->
         tables[name] = _table(one, there)
         truth[name] = [
             (event.onset_s, event.offset_s, event.sound)
-            for event in one.scene.events
+            for event in one.events
             if event.sound in there
         ]
-        durations[name] = one.scene.seconds
+        durations[name] = one.seconds
     value, *_ = _library().psds(
         tables,
         truth,
@@ -94,6 +96,6 @@ def _table(one: Traced, sounds: Sequence[str]) -> Any:
 
     middles = 0.5 * (one.starts_s + one.ends_s)
     between = 0.5 * (middles[1:] + middles[:-1])
-    edges = np.concatenate([[0.0], between, [max(one.scene.seconds, middles[-1] + 0.1)]])
+    edges = np.concatenate([[0.0], between, [max(one.seconds, middles[-1] + 0.1)]])
     columns = {"onset": edges[:-1], "offset": edges[1:]}
     return pd.DataFrame(columns | {sound: one.scores[sound].copy() for sound in sounds})

@@ -27,9 +27,9 @@ _LEAST_SCORE = 0.2
 class Budget:
     """False alarms that a threshold may raise."""
 
-    per_hour: float = 0.3
+    per_hour: float = 0.5
     """In scenes where a sound of some other kind comes every half minute or so."""
-    quiet_per_hour: float = 0.15
+    quiet_per_hour: float = 0.3
     """In evenings of background and noises of the house, by their tail."""
 
 

@@ -62,6 +62,8 @@ class Scene:
     """The groups of recordings it is made of."""
     named: str = ""
     """What hard thing it consists of, if it is one."""
+    event_groups: tuple[str, ...] = ()
+    """The group of each event's recording, where events are of several."""
 
     @property
     def seconds(self) -> float:
@@ -211,7 +213,13 @@ class _Ground:
         ]
         return at_s, ends_s
 
-    def scene(self, name: str, events: Sequence[LabelledSound], snr_db: float | None) -> Scene:
+    def scene(
+        self,
+        name: str,
+        events: Sequence[LabelledSound],
+        snr_db: float | None,
+        event_groups: Sequence[str] = (),
+    ) -> Scene:
         """What was made, turned down as far as it must be not to clip."""
         peak = float(np.abs(self.samples).max())
         if peak > _LOUDEST_PEAK:
@@ -223,6 +231,7 @@ class _Ground:
             tuple(self.unsure),
             snr_db,
             frozenset(self.groups),
+            event_groups=tuple(event_groups),
         )
 
 
@@ -236,14 +245,15 @@ def _scene(
     rng: np.random.Generator,
 ) -> Scene:
     ground = _Ground.cut(shelf, plan.scene_s, rng)
-    events = []
+    events, groups = [], []
     for sound, at_s in zip(chosen, _times(plan.scene_s, len(chosen), rng), strict=True):
         recording, piece = _one_of(shelf, sound, rng)
         begins_s, ends_s = ground.mix(
             piece, recording, at_s=at_s, snr_db=snr_db, rng=rng, in_rooms=plan.in_rooms
         )
         events.append(LabelledSound(begins_s, ends_s, sound))
-    return ground.scene(f"{name}, {snr_db:g} dB", events, snr_db)
+        groups.append(recording.group)
+    return ground.scene(f"{name}, {snr_db:g} dB", events, snr_db, groups)
 
 
 def _one_of(shelf: Shelf, sound: str, rng: np.random.Generator) -> tuple[Recording, Samples]:

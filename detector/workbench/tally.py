@@ -89,7 +89,7 @@ class Tally:
         self, system: str, part: str, scene: Scene, sounds: Sequence[str], snr_db: float | None
     ) -> None:
         for sound in sounds:
-            unsure_s = _covered_s(scene.unsure, sound, scene.seconds)
+            unsure_s = covered_s(scene.unsure, sound, scene.seconds)
             count = self.at(system, part, sound, snr_db)
             count.hours += (scene.seconds - unsure_s) / 3600.0
         self.at(system, part, ALL, snr_db).hours += scene.seconds / 3600.0
@@ -128,7 +128,7 @@ def _told_falsely(run: Sequence[Decision], false_alarms: Iterable[Decision]) -> 
     return len(wrong - right)
 
 
-def _covered_s(spans: Iterable[LabelledSound], sound: str, seconds: float) -> float:
+def covered_s(spans: Iterable[LabelledSound], sound: str, seconds: float) -> float:
     """Seconds in which a sound may be told without being wrong."""
     covered = reached = 0.0
     for span in sorted((s for s in spans if s.sound == sound), key=lambda s: s.onset_s):

@@ -1,17 +1,18 @@
 """How well alarms are found by their cadence, what is taken for one, and what it costs.
 
-    python -m tests.benchmarks.cadence [SCENES] [--markdown]
+    python -m tests.benchmarks.cadence [SCENES] [--markdown] [--seed NUMBER] [--found-only]
 
 Needs DETECTOR_AUDIO: backgrounds for alarms made by code (SCENES of each kind, 50 unless told), and
 all recordings of other things.  No model is needed.  Prints, per pattern, tone, and ratio of the
 alarm's to the background's RMS, the recall and when it was told; then every false alarm, and the
-time that all of it takes.  docs/alarms.md is what --markdown prints.
+time that all of it takes.  docs/alarms.md is what --markdown prints.  Another seed makes other
+scenes; --found-only ends after the recall.
 """
 
+import argparse
 import csv
 import itertools
 import os
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -55,8 +56,8 @@ ten are cut off at 4 kHz.
 FOUND = """Each alarm sounds for three cycles and no more. Rooms echo for 0, 0.3 or 0.6 s, halls for
 0.9 or 1.2 s (RT60), with an echo as loud as the alarm itself. SNR is the alarm's RMS while it beeps
 against the background's. In brackets, the seconds from the first beep until it was told, median and
-95th percentile. The last column counts how often the *other* alarm was called possible, and
-confirmed."""
+95th percentile; what two groups of beeps confirm of which the first was too faint is never told as
+possible. The last column counts how often the *other* alarm was called possible, and confirmed."""
 FALSE = (
     """All recordings without an alarm, label by label, back to back and then with 4 s between."""
 )
@@ -196,19 +197,28 @@ class Cell:
         return f"{len(times)}/{len(self.found)} ({middle:.1f} … {late:.1f} s)"
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How many scenes of each kind, and which: 0 makes those of the table."""
+
+    scenes: int = 50
+    seed: int = 0
+
+
 def cell(
-    kind: Kind, snr_db: float, recordings: Recordings, *, scenes: int, cycles: int = 3
+    kind: Kind, snr_db: float, recordings: Recordings, wanted: Wanted, *, cycles: int = 3
 ) -> Cell:
     """Make and hear them."""
     room, pattern, low = kind
-    rng = np.random.default_rng([ord(room.name[0]), ord(pattern[1]), low, int(snr_db)])
-    alarms = [any_alarm(pattern, low=low, rng=rng) for _ in range(scenes)]
+    seeds = [ord(room.name[0]), ord(pattern[1]), int(low), int(snr_db)]
+    rng = np.random.default_rng(seeds + ([wanted.seed] if wanted.seed else []))
+    alarms = [any_alarm(pattern, low=low, rng=rng) for _ in range(wanted.scenes)]
     longer = [replace(one, cycles=cycles) for one in alarms]
     found = [told(scene(one, room, snr_db, recordings, rng)) for one in longer]
     return Cell(pattern, low, room, snr_db, found)
 
 
-def recalls(recordings: Recordings, scenes: int, *, markdown: bool) -> Iterator[str]:
+def recalls(recordings: Recordings, wanted: Wanted, *, markdown: bool) -> Iterator[str]:
     """The table's lines, and the recall of each tone at 10 dB and above."""
     between, edge = (" | ", "|") if markdown else ("  ", "")
     yield f"{edge} {between.join(HEADINGS)} {edge}"
@@ -216,14 +226,14 @@ def recalls(recordings: Recordings, scenes: int, *, markdown: bool) -> Iterator[
         yield "|---" * len(HEADINGS) + "|"
     kinds, cells = list(itertools.product(ROOMS, PATTERNS, (False, True))), list[Cell]()
     for kind, snr_db in itertools.product(kinds, (20.0, 10.0, 5.0, 0.0)):
-        cells.append(cell(kind, snr_db, recordings, scenes=scenes))
+        cells.append(cell(kind, snr_db, recordings, wanted))
         yield f"{edge} {between.join(cells[-1].row())} {edge}"
     yield ""
     for pattern, low in itertools.product(PATTERNS, (False, True)):
         same = [one for one in cells if (one.pattern, one.low) == (pattern, low)]
         yield f"- {_together([one for one in same if one.snr_db >= 10.0])}"
     longer = [
-        cell(kind, snr_db, recordings, scenes=scenes, cycles=LONG_CYCLES)
+        cell(kind, snr_db, recordings, wanted, cycles=LONG_CYCLES)
         for kind, snr_db in itertools.product(kinds, (20.0, 10.0))
         if kind[1:] == ("t4", False)
     ]
@@ -302,14 +312,19 @@ def cost_ms(samples: Samples) -> tuple[float, float]:
 
 def main() -> None:
     """Measure and print."""
-    recordings = Recordings(Path(os.environ["DETECTOR_AUDIO"]))
-    markdown = "--markdown" in sys.argv
-    scenes = next((int(word) for word in sys.argv[1:] if word.isdigit()), 50)
-    parts = (
-        ("Found", FOUND, recalls(recordings, scenes, markdown=markdown)),
+    parser = argparse.ArgumentParser()
+    parser.add_argument("scenes", type=int, nargs="?", default=50)
+    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--found-only", action="store_true")
+    given = parser.parse_args()
+    recordings, markdown = Recordings(Path(os.environ["DETECTOR_AUDIO"])), given.markdown
+    wanted = Wanted(given.scenes, given.seed)
+    parts = [
+        ("Found", FOUND, recalls(recordings, wanted, markdown=markdown)),
         ("Taken for an alarm", FALSE, false_alarms(recordings)),
         ("Cost", COST, costs(recordings)),
-    )
+    ][: 1 if given.found_only else None]
     print(INTRODUCTION if markdown else "", end="")
     for title, about, lines in parts:
         print(f"\n## {title}\n\n{about}\n" if markdown else f"\n{title}", flush=True)

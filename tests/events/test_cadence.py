@@ -169,6 +169,18 @@ def test_a_missed_group_is_forgiven() -> None:
     assert Phase.ONSET in [phase for phase, _, _ in told(scene(samples), "t3")]
 
 
+@pytest.mark.parametrize(("hertz", "expected"), [(3094.0, LEAD_S), (3344.0, LEAD_S + 5.7)])
+def test_of_two_groups_alike_the_first_counts_too(hertz: float, expected: float) -> None:
+    """However little it was by itself; but not where the second is another tone."""
+    groups = [beeping(FOUR, 5.7, each, sine) for each in (3094.0, hertz)]
+    samples = scene(np.concatenate(groups), after_s=0.0)
+    scorer = Cadence(PATTERNS["t4"], place=1)
+    told_s = [scorer.began_s(heard) for heard in windows(samples)]
+    known_s = [began_s for began_s in told_s if began_s is not None]
+    assert known_s[0] == pytest.approx(LEAD_S, abs=0.1)
+    assert known_s[-1] == pytest.approx(expected, abs=0.1)
+
+
 class Sure:
     """Hears its sound all the time."""
 

@@ -5,7 +5,6 @@ import pytest
 
 from detector.workbench.dataset import LabelledSound
 from detector.workbench.psds import SCENARIOS, Scenario, Traced, psds
-from detector.workbench.soundscape import Scene
 
 EVENTS = (LabelledSound(2.0, 4.0, "dog_bark"), LabelledSound(10.0, 12.0, "cat_meow"))
 
@@ -22,7 +21,7 @@ def traced(*, is_right: bool) -> Traced:
         sound: np.where((middle_s > event.onset_s) & (middle_s < event.offset_s), 0.9, 0.1)
         for sound, event in zip(SOUNDS if is_right else SOUNDS[::-1], EVENTS, strict=True)
     }
-    return Traced(Scene("a", np.zeros(9_600_000, np.float32), EVENTS), starts_s, ends_s, scores)
+    return Traced(600.0, EVENTS, starts_s, ends_s, scores)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
