@@ -72,9 +72,18 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _compute_in_one_thread() -> None:
+    """Spectra and heads are small: shared out over busy cores they take many times as long.
+
+    numpy's library reads it once, when numpy is first imported, which is after this.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     _prepare_streams()
+    _compute_in_one_thread()
     arguments = build_parser().parse_args(argv)
     try:
         code = arguments.handler(arguments)

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -128,7 +127,6 @@ def _names(text: str) -> tuple[str, ...]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate, and print tables or JSON."""
-    _compute_in_one_thread()
     from detector.cli.progress import evaluation_progress
     from detector.workbench.dataset import read_dataset
     from detector.workbench.evaluation import evaluate
@@ -148,14 +146,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(markdown(result, _command()), end="")
     return 0
-
-
-def _compute_in_one_thread() -> None:
-    """The spectra are small: shared out over cores they take up to thirty times as long.
-
-    The library reads it once, when numpy is first imported, which is after this.
-    """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def _command() -> str:

@@ -30,8 +30,10 @@ CYCLE_TOLERANCE = 0.14
 FIT_TOGETHER = 0.43
 """Mean quality of two groups in time, of one pace and tone, that are an alarm whatever each of them
 is by itself: such groups reach 0.34 in recordings without an alarm."""
-SAME_PACE = 0.105
+SAME_PACE = 0.08
 """How much the pace of two groups of one alarm may seem to differ."""
+DISORDER = 0.04
+"""How much better two groups must be for each that came out of time: music is full of them."""
 
 
 def _pulses(count: int, period_s: float, span: Span) -> tuple[Span, ...]:
@@ -87,8 +89,8 @@ class _Group:
     best: Match
     follows: Match | None
     """The group before it, at the time of a cycle or of two."""
-    is_alone: bool
-    """Whether none came shortly before it."""
+    strays: int
+    """How many came shortly before it, at other times than an alarm's."""
 
     @property
     def began_s(self) -> float:
@@ -170,20 +172,22 @@ class Cadence:
         self._groups = [group for group in self._groups if group.best.end_s >= earliest_s]
         before = [g.best for g in self._groups if _is_in_time(g.best, found, self.pattern)]
         follows = max(before, key=lambda match: match.quality, default=None)
-        self._groups.append(_Group(found, follows, is_alone=not self._groups))
+        self._groups.append(_Group(found, follows, len(self._groups) - len(before)))
 
     def _probability(self, group: _Group) -> float:
         pattern = self.pattern
         if group.follows is not None:
             quality = group.best.quality + group.follows.quality
-            return _logistic(SLOPE * (quality - 2.0 * pattern.twice))
-        if pattern.alone_only and not group.is_alone:
+            return _logistic(SLOPE * (quality - 2.0 * (pattern.twice + DISORDER * group.strays)))
+        if pattern.alone_only and group.strays:
             return 0.0
         return min(MOST_ONCE, _logistic(SLOPE * (group.best.quality - pattern.once)))
 
 
 def _is_in_time(before: Match, after: Match, pattern: Pattern) -> bool:
     """Whether one follows the other after a cycle, or two of which one was missed."""
+    if abs(before.pace - after.pace) > SAME_PACE:
+        return False
     if not (_widened(before.bands) & after.bands).any():
         return False
     cycles = (after.began_s - before.began_s) / pattern.cycle_s
@@ -192,10 +196,8 @@ def _is_in_time(before: Match, after: Match, pattern: Pattern) -> bool:
 
 def _are_alike(one: Match, other: Match) -> bool:
     """Whether they are an alarm's together, whatever each of them is by itself."""
-    return (
-        0.5 * (one.quality + other.quality) >= FIT_TOGETHER
-        and abs(one.pace - other.pace) <= SAME_PACE
-        and bool((one.bands & other.bands).any())
+    return 0.5 * (one.quality + other.quality) >= FIT_TOGETHER and bool(
+        (one.bands & other.bands).any()
     )
 
 

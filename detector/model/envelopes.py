@@ -18,7 +18,7 @@ from numpy.lib.stride_tricks import as_strided
 from detector.core.audio import SAMPLE_RATE_HZ, Block, Gap, Samples
 from detector.core.recognition import ENVELOPES, Array, Observation, RecogniserSpec
 
-VERSION = "3"
+VERSION = "4"
 """To be changed with whatever changes the envelopes: it stands for the content hash of a model."""
 STEP_SAMPLES = SAMPLE_RATE_HZ // 50
 """From one value of an envelope to the next: 20 ms, five to the shortest beep."""
@@ -63,7 +63,7 @@ _LEAST_POWER = 1e-6
 _BIN_HZ = SAMPLE_RATE_HZ / FFT_SAMPLES
 _LOW = tuple((middle, 1, 8) for middle in range(15, 19))  # 470 … 560 Hz: 520 Hz ± 10 %
 _THIRD = tuple((3 * middle, 2, 20) for middle, _, _ in _LOW)  # their third harmonics
-_HIGH = tuple((middle, 2, 20) for middle in range(80, 135, 2))  # 2.5 … 4.2 kHz
+_HIGH = tuple((middle, 2, 20) for middle in range(80, 125, 2))  # 2.5 … 3.9 kHz
 _BANDS = _LOW + _THIRD + _HIGH
 """Of each band its middle bin, how many more belong to it on either side, and how many on either
 side are its surroundings: as far as the next harmonics of a child's voice where there is room."""

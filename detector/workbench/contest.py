@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.workbench.alarms import SYNTHETIC_GROUP
-from detector.workbench.matching import Decision, match
+from detector.workbench.matching import Decision, match, tellable
 from detector.workbench.metrics import Interval
 from detector.workbench.paired import difference
 from detector.workbench.soundscape import Scene
@@ -94,7 +94,8 @@ class Contest:
 
     def add(self, sound: str, scene: Scene, told: Mapping[str, Sequence[Runs]]) -> None:
         """Count a scene: of each who competes, the runs at every rung."""
-        places = [at for at, event in enumerate(scene.events) if event.sound == sound]
+        tell = tellable(scene.events, scene.unsure)
+        places = [at for at, one in enumerate(scene.events) if one.sound == sound and one in tell]
         self.groups += [_group(scene, at) for at in places]
         self.hours += (scene.seconds - covered_s(scene.unsure, sound, scene.seconds)) / 3600.0
         for name, rungs in told.items():
@@ -122,7 +123,8 @@ def _group(scene: Scene, at: int) -> str:
 
 def _outcome(sound: str, scene: Scene, runs: Runs) -> tuple[list[float], float]:
     """For each of its events the share of runs that found it; and false alarms, on average."""
-    events = [event for event in scene.events if event.sound == sound]
+    tell = tellable(scene.events, scene.unsure)
+    events = [event for event in tell if event.sound == sound]
     shares, false_alarms = dict.fromkeys(events, 0.0), 0.0
     for run in runs:
         matched = match([one for one in run if one.sound == sound], events, scene.unsure)

@@ -4,7 +4,8 @@ The rule.  A decision *finds* an event of its sound if it is told between the ev
 collar, and its offset, plus the time a decision may take.  What is told earlier, of a sound that is
 still on when the event comes, finds nothing: nobody is alerted anew.  A decision that finds no
 event is a false alarm, unless its sound may have been there unlabelled: then it counts for nothing.
-Further decisions within one event are neither.
+Further decisions within one event are neither.  An event in the midst of what may be the same sound
+(somebody who speaks while the television does) is left out: it may be on already, rightly.
 """
 
 from collections.abc import Iterable, Sequence
@@ -65,6 +66,22 @@ def match(
         tuple(event for event in events if event not in first),
         tuple(false_alarms),
     )
+
+
+def tellable(
+    events: Sequence[LabelledSound], unsure: Sequence[LabelledSound]
+) -> list[LabelledSound]:
+    """The events that can be told from what may sound around them."""
+    return [
+        event
+        for event in events
+        if not any(
+            span.sound == event.sound
+            and span.onset_s < event.offset_s
+            and event.onset_s < span.offset_s
+            for span in unsure
+        )
+    ]
 
 
 def _told_of(decision: Decision, events: Iterable[LabelledSound]) -> LabelledSound | None:

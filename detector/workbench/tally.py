@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from detector.workbench.dataset import LabelledSound
-from detector.workbench.matching import LATE_S, Decision, match
+from detector.workbench.matching import LATE_S, Decision, match, tellable
 from detector.workbench.metrics import Interval, percentile, rate_interval, recall_interval
 from detector.workbench.soundscape import Scene
 
@@ -76,7 +76,8 @@ class Tally:
         sounds: Sequence[str],
     ) -> None:
         """Count one system's runs over a scene."""
-        events = [event for event in scene.events if event.sound in sounds]
+        tell = tellable(scene.events, scene.unsure)
+        events = [event for event in tell if event.sound in sounds]
         ratios = {None, scene.snr_db}
         for snr_db in ratios:
             self._add_hours(system, part, scene, sounds, snr_db)

@@ -1,7 +1,7 @@
 """What finds an event, and what is a false alarm."""
 
 from detector.workbench.dataset import LabelledSound
-from detector.workbench.matching import LATE_S, Decision, match
+from detector.workbench.matching import LATE_S, Decision, match, tellable
 
 BARK = LabelledSound(10.0, 12.0, "dog_bark")
 
@@ -35,3 +35,11 @@ def test_an_event_that_is_marked_counts_although_it_may_be_there_anyway() -> Non
     """Speech in a background of speech."""
     unsure = LabelledSound(0.0, 60.0, "dog_bark")
     assert len(match([Decision("dog_bark", 11.0)], [BARK], [unsure]).found) == 1
+
+
+def test_an_event_in_the_midst_of_the_same_sound_cannot_be_told_from_it() -> None:
+    """Of another sound, or at another time, it can."""
+    around = LabelledSound(0.0, BARK.onset_s + 0.1, "dog_bark")
+    other = LabelledSound(0.0, 60.0, "speech")
+    assert tellable([BARK], [around]) == []
+    assert tellable([BARK], [other, LabelledSound(0.0, BARK.onset_s, "dog_bark")]) == [BARK]
