@@ -44,6 +44,8 @@ class Ears:
         self._liveness = Liveness()
         self._profile = Profile()
         self._device: str | None = None
+        self._told_as = ""
+        """What the source called the device last."""
         self._lost_s = dict.fromkeys(_DEAF_AS.values(), 0.0)
 
     @property
@@ -68,9 +70,11 @@ class Ears:
 
     def hear(self, samples: Samples, status: SourceStatus, now_s: float) -> None:
         """A microphone's block, shape (n,) of any length."""
-        device = _known_as(status.device)
-        if device and device != self._device:
-            self._meet(device)
+        if status.device != self._told_as:
+            self._told_as = status.device
+            device = _known_as(status.device)
+            if device and device != self._device:
+                self._meet(device)
         self._liveness.block(samples, now_s)
         if self._liveness.state is not MicState.OK:
             self._profile.interrupt()

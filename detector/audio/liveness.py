@@ -36,6 +36,8 @@ LONGEST_LOOK_S = 1.0
 """More time between two looks says that we were stopped, not that the microphone was mute."""
 
 _PIECE_SAMPLES = round(PIECE_SECONDS * SAMPLE_RATE_HZ)
+_FIRST_SAMPLES = 16
+_MOST_CLIPPED = CLIPPED_SHARE * CLIPPING_SPAN_S * SAMPLE_RATE_HZ
 _DEAF = (MicState.MISSING, MicState.STALLED, MicState.SILENT, MicState.STUCK)
 
 
@@ -77,8 +79,8 @@ class Liveness:
         self._last_fed_s: float | None = None
         self._absent_s = 0.0  # since the last block
         self._left_over: Samples = np.zeros(0, np.float32)
-        self._earlier: deque[Samples] = deque(maxlen=LONGEST_LOOP_PIECES)
-        self._clipped: deque[float] = deque(maxlen=_pieces(CLIPPING_SPAN_S))
+        self._earlier = _Earlier()
+        self._clipped: deque[int] = deque(maxlen=_pieces(CLIPPING_SPAN_S))  # samples of each piece
         self._runs = dict.fromkeys(_Kind, 0)  # pieces in a row, in the present state
         self._good = 0  # the same
         self._unclipped = 0
@@ -168,7 +170,7 @@ class Liveness:
         good = self._is_good(kind)
         if not good:
             self._count_deaf(piece_s)
-        self._earlier.append(piece)
+        self._earlier.add(piece)
         self._count(kind, piece)
         self._good = self._good + 1 if good else 0
         recovered = self._unclipped if self._state is MicState.CLIPPING else self._good
@@ -184,12 +186,12 @@ class Liveness:
     def _kind(self, piece: Samples) -> _Kind:
         if not piece.any():
             return _Kind.ZEROS
-        offset = np.mean(piece)  # many microphones have one; it is no sound
+        offset = piece.mean()  # many microphones have one; it is no sound
         if np.ptp(piece) < SAME_WITHIN and abs(offset) >= SAME_WITHIN:
             return _Kind.STUCK
         if rms_dbfs(piece - offset) < QUIET_DBFS:
             return _Kind.QUIET
-        if any(_same(piece, other) for other in self._earlier):
+        if self._earlier.hold(piece):
             return _Kind.STUCK
         return _Kind.AUDIBLE
 
@@ -203,9 +205,9 @@ class Liveness:
         # Zeros are quiet too: a microphone may waver between the two.
         going_on = {_Kind.ZEROS, _Kind.QUIET} if kind is _Kind.ZEROS else {kind}
         self._runs = {each: self._runs[each] + 1 if each in going_on else 0 for each in _Kind}
-        share = float(np.mean(np.abs(piece) >= FULL_SCALE))
-        self._clipped.append(share)
-        self._unclipped = 0 if share > CLIPPED_SHARE else self._unclipped + 1
+        clipped = int(np.count_nonzero(np.abs(piece) >= FULL_SCALE))
+        self._clipped.append(clipped)
+        self._unclipped = 0 if clipped > CLIPPED_SHARE * len(piece) else self._unclipped + 1
 
     def _learn_gate(self, zero_pieces: int) -> None:
         """A run of zeros has ended."""
@@ -231,7 +233,7 @@ class Liveness:
             if self._runs[kind] >= _pieces(limit_s):
                 self._enter(state, self._runs[kind] * PIECE_SECONDS)
         full = len(self._clipped) == self._clipped.maxlen
-        if self._state is MicState.OK and full and np.mean(self._clipped) > CLIPPED_SHARE:
+        if self._state is MicState.OK and full and sum(self._clipped) > _MOST_CLIPPED:
             self._enter(MicState.CLIPPING, 0.0)
 
 
@@ -239,9 +241,24 @@ def _pieces(seconds: float) -> int:
     return round(seconds / PIECE_SECONDS)
 
 
-def _same(piece: Samples, other: Samples) -> bool:
-    """Whether two pieces are alike; most differ in their first samples already."""
-    return all(
-        np.max(np.abs(piece[part] - other[part])) < SAME_WITHIN
-        for part in (slice(16), slice(16, None))
-    )
+class _Earlier:
+    """The latest pieces, to find whether one comes again."""
+
+    def __init__(self) -> None:
+        self._pieces: Samples = np.full((LONGEST_LOOP_PIECES, _PIECE_SAMPLES), np.nan, np.float32)
+        self._next = 0
+
+    def clear(self) -> None:
+        """Forget them: what is not a number is like nothing."""
+        self._pieces.fill(np.nan)
+
+    def add(self, piece: Samples) -> None:
+        """Keep one in place of the oldest."""
+        self._pieces[self._next] = piece
+        self._next = (self._next + 1) % len(self._pieces)
+
+    def hold(self, piece: Samples) -> bool:
+        """Whether one of them is the same; most differ in their first samples already."""
+        first = np.abs(self._pieces[:, :_FIRST_SAMPLES] - piece[:_FIRST_SAMPLES]).max(axis=1)
+        alike = (first < SAME_WITHIN).nonzero()[0]
+        return any(np.abs(self._pieces[at] - piece).max() < SAME_WITHIN for at in alike)

@@ -23,6 +23,7 @@ LOOPS = {
     "whole_house": "detector: all fifteen sounds",
 }
 HOP = 7_680
+COUNTER = ("valgrind", "--tool=callgrind")
 FEW_WINDOWS = 4
 
 
@@ -56,8 +57,7 @@ def _instructions(loop: str, windows: int) -> int:
     with tempfile.TemporaryDirectory(prefix="count-") as folder:
         out = Path(folder, "out")
         done = subprocess.run(
-            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--", sys.executable]
-            + ["-c", program],
+            [*COUNTER, f"--callgrind-out-file={out}", "--", sys.executable, "-c", program],
             env={**os.environ, "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
