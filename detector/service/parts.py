@@ -140,10 +140,19 @@ class Parts:
         self.desk = self._desk(config)
 
     def start(self) -> None:
-        """Outlets first, so that nothing heard is untold; then the ears.
+        """The device first, for it takes longest; then the outlets, then who listens.
 
-        Raises AudioError for a file that cannot be read.
+        Nothing heard is untold: what comes meanwhile waits in the source.  Raises AudioError for a
+        file that cannot be read.
         """
+        self.worker.source.start()
+        try:
+            self._start_the_rest()
+        except BaseException:
+            self.worker.source.stop()  # others may need the device
+            raise
+
+    def _start_the_rest(self) -> None:
         self.overrides.load()
         self.desk.apply_overrides(self._first_pipeline)  # before anything else could be shown
         self.outputs.start()
@@ -151,7 +160,6 @@ class Parts:
             self.control.start()
         except ControlError as error:
             _log.warning("%s; going on without", error)
-        self.worker.source.start()
         self.worker.start()
 
     def stop(self) -> None:

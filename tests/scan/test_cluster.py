@@ -17,11 +17,16 @@ from detector.scan.result import FileResult
 from detector.scan.scanning import ScanSettings, scan_file
 from tests.scan.conftest import knocks, long_silence
 
-pytest.importorskip("distributed")
 pytestmark = pytest.mark.filterwarnings(
     "default:::distributed", "default::ResourceWarning", "default::DeprecationWarning"
 )
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _dask() -> None:
+    """Not at import: where these tests are not chosen it may be absent."""
+    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
 
 class Cluster:
