@@ -200,8 +200,10 @@ class _Look:
         if self._rows is None or self.mel is None:
             return self._whole.outputs(window)
         rows = self.mel.follow(window, None if self._is_first else hop_samples)
+        self._is_first = True  # where the model fails, the same window may come again
+        outputs = self._rows.outputs_of_rows(rows)
         self._is_first = False
-        return self._rows.outputs_of_rows(rows)
+        return outputs
 
 
 def _level_dbfs(window: Samples) -> float:

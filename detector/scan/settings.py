@@ -9,6 +9,7 @@ from detector import __version__
 from detector.config import Config
 from detector.core.recognition import RecogniserSpec
 from detector.scan.scanning import ScanSettings
+from detector.service.fitted import InUse, in_force
 from detector.service.headfile import HeadReader
 from detector.service.heads import read_shipped
 
@@ -16,8 +17,11 @@ from detector.service.heads import read_shipped
 def settings_of(config: Config, *, model: Path, spec: RecogniserSpec, runtime: str) -> ScanSettings:
     """Settings for workers, of a configuration and a model from which a pipeline can be built.
 
+    What of a calibration file cannot be used is left out, so that the digest is of what counts.
+
     Raises ConfigError where a head cannot be read.
     """
+    config = in_force(config, InUse.of(spec)).config
     named = (
         __version__,
         runtime,
@@ -26,9 +30,10 @@ def settings_of(config: Config, *, model: Path, spec: RecogniserSpec, runtime: s
         config.audio.channel,
         *_of_sounds(config),
     )
+    # As plain dictionaries: the views that guard them cannot be pickled.
+    sounds, origins = dict(config.sounds), dict(config.origins)
     return ScanSettings(
-        # As plain dictionaries: the views that guard them cannot be pickled.
-        config=replace(config, sounds=dict(config.sounds), origins=dict(config.origins)),
+        config=replace(config, sounds=sounds, origins=origins, uncalibrated=None),
         model=model.absolute(),
         model_sha256=spec.content_hash,
         runtime=runtime,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.workbench.alarms import SYNTHETIC_GROUP
-from detector.workbench.matching import Decision, match, tellable
+from detector.workbench.matching import Decision, excused, match, tellable
 from detector.workbench.metrics import Interval
 from detector.workbench.paired import difference
 from detector.workbench.soundscape import Scene
@@ -97,7 +97,8 @@ class Contest:
         tell = tellable(scene.events, scene.unsure)
         places = [at for at, one in enumerate(scene.events) if one.sound == sound and one in tell]
         self.groups += [_group(scene, at) for at in places]
-        self.hours += (scene.seconds - covered_s(scene.unsure, sound, scene.seconds)) / 3600.0
+        unsure = excused(scene.events, scene.unsure)
+        self.hours += (scene.seconds - covered_s(unsure, sound, scene.seconds)) / 3600.0
         for name, rungs in told.items():
             outcomes = [_outcome(sound, scene, runs) for runs in rungs]
             record = self.records.setdefault(name, Record([], np.zeros(len(rungs))))
@@ -125,9 +126,10 @@ def _outcome(sound: str, scene: Scene, runs: Runs) -> tuple[list[float], float]:
     """For each of its events the share of runs that found it; and false alarms, on average."""
     tell = tellable(scene.events, scene.unsure)
     events = [event for event in tell if event.sound == sound]
+    unsure = excused(scene.events, scene.unsure)
     shares, false_alarms = dict.fromkeys(events, 0.0), 0.0
     for run in runs:
-        matched = match([one for one in run if one.sound == sound], events, scene.unsure)
+        matched = match([one for one in run if one.sound == sound], events, unsure)
         false_alarms += len(matched.false_alarms) / len(runs)
         for found in matched.found:
             shares[found.event] += 1.0 / len(runs)

@@ -5,7 +5,8 @@ collar, and its offset, plus the time a decision may take.  What is told earlier
 still on when the event comes, finds nothing: nobody is alerted anew.  A decision that finds no
 event is a false alarm, unless its sound may have been there unlabelled: then it counts for nothing.
 Further decisions within one event are neither.  An event in the midst of what may be the same sound
-(somebody who speaks while the television does) is left out: it may be on already, rightly.
+(somebody who speaks while the television does) is left out: it may be on already, rightly.  What is
+told of it counts for nothing either.
 """
 
 from collections.abc import Iterable, Sequence
@@ -82,6 +83,14 @@ def tellable(
             for span in unsure
         )
     ]
+
+
+def excused(
+    events: Sequence[LabelledSound], unsure: Sequence[LabelledSound]
+) -> tuple[LabelledSound, ...]:
+    """What may be told without being found or false: what is unsure, and events left out."""
+    tell = tellable(events, unsure)
+    return (*unsure, *(event for event in events if event not in tell))
 
 
 def _told_of(decision: Decision, events: Iterable[LabelledSound]) -> LabelledSound | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from detector.workbench.dataset import LabelledSound
-from detector.workbench.matching import LATE_S, Decision, match, tellable
+from detector.workbench.matching import LATE_S, Decision, excused, match, tellable
 from detector.workbench.metrics import Interval, percentile, rate_interval, recall_interval
 from detector.workbench.soundscape import Scene
 
@@ -78,19 +78,21 @@ class Tally:
         """Count one system's runs over a scene."""
         tell = tellable(scene.events, scene.unsure)
         events = [event for event in tell if event.sound in sounds]
+        unsure = excused(scene.events, scene.unsure)
         ratios = {None, scene.snr_db}
         for snr_db in ratios:
             self._add_hours(system, part, scene, sounds, snr_db)
             for run in runs:
                 self._add_run(
-                    Place(system, part, ALL, snr_db), run, events, scene.unsure, 1.0 / len(runs)
+                    Place(system, part, ALL, snr_db), run, events, unsure, 1.0 / len(runs)
                 )
 
     def _add_hours(
         self, system: str, part: str, scene: Scene, sounds: Sequence[str], snr_db: float | None
     ) -> None:
+        unsure = excused(scene.events, scene.unsure)
         for sound in sounds:
-            unsure_s = covered_s(scene.unsure, sound, scene.seconds)
+            unsure_s = covered_s(unsure, sound, scene.seconds)
             count = self.at(system, part, sound, snr_db)
             count.hours += (scene.seconds - unsure_s) / 3600.0
         self.at(system, part, ALL, snr_db).hours += scene.seconds / 3600.0

@@ -125,7 +125,8 @@ def _recogniser(hop: int) -> Any:
 
 
 def recogniser(hop: int) -> int:
-    """Our front end and the network, with all that heads look at."""
+    """Our front end and the network, with all that heads look at; hops are whole steps of 10 ms."""
+    hop -= hop % 160
     hearing, audio, windows = _recogniser(hop).fresh(), _audio(), 0
     for start in range(0, len(audio), BLOCK):
         windows += len(hearing.feed(Block(start, audio[start : start + BLOCK], 0.0)))

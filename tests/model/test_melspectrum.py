@@ -1,11 +1,15 @@
 """Rows of mel energies: as a formula has them, and the same whichever way a window was come to."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
-from detector.core.audio import Samples
-from detector.core.recognition import Array
+from detector.core.audio import Block, Samples
+from detector.core.errors import ModelError
+from detector.core.recognition import SCORES, Array
 from detector.model.melspectrum import FrontEnd, MelSpectrum, MelStream
+from detector.model.recogniser import WindowRecogniser
 
 STEP, LENGTH, ROWS, FFT, BANDS = 160, 400, 12, 512, 5
 WINDOW = (ROWS - 1) * STEP + LENGTH
@@ -108,3 +112,43 @@ def test_only_what_is_new_is_computed() -> None:
     stream.follow(samples[:WINDOW], None)
     stream.follow(samples[2 * STEP :], 2 * STEP)
     assert counts == [ROWS, 2]
+
+
+class FailingOnce:
+    """Looks at rows, all of which are its scores, and fails at its second window."""
+
+    window_samples = WINDOW
+    labels = tuple(map(str, range(ROWS * BANDS)))
+    content_hash = "ab" * 32
+    output_shapes: Mapping[str, tuple[int, ...]] = {SCORES: (ROWS * BANDS,)}
+
+    def __init__(self, spectrum: MelSpectrum) -> None:
+        self.spectrum = spectrum
+        self.looked = 0
+
+    def outputs(self, window: Samples) -> Mapping[str, Array]:
+        """Of a whole window."""
+        return self.outputs_of_rows(self.spectrum.rows(window))
+
+    def outputs_of_rows(self, rows: Array) -> Mapping[str, Array]:
+        """The rows as they are."""
+        self.looked += 1
+        if self.looked == 2:
+            raise ModelError("the model failed")
+        return {SCORES: rows.reshape(-1).copy()}
+
+
+def test_after_a_failure_of_the_model_rows_are_those_of_their_window(spectrum: MelSpectrum) -> None:
+    """Where the failure left a window that was whole and has not moved on."""
+    hop, samples = 2 * STEP, noise(WINDOW + 6 * STEP)
+    recogniser = WindowRecogniser(FailingOnce(spectrum), hop_seconds=hop / 16_000)
+    recogniser.feed(Block(0, samples[:WINDOW], 0.0))
+    end = WINDOW + hop
+    with pytest.raises(ModelError, match="the model failed"):
+        recogniser.feed(Block(WINDOW, samples[WINDOW:end], 0.0))
+    found = recogniser.feed(Block(end, samples[end:], 0.0))
+    assert len(found) == 3
+    for one in found:
+        begin = round(one.start_s * 16_000)
+        wanted = spectrum.rows(samples[begin : begin + WINDOW]).reshape(-1)
+        np.testing.assert_allclose(one.outputs[SCORES], wanted, rtol=1e-6)

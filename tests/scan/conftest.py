@@ -24,7 +24,7 @@ def settings(tmp_path: Path) -> ScanSettings:
 
 def settings_for(folder: Path, text: str = KNOCK, hop_seconds: float = 0.48) -> ScanSettings:
     """Settings for the tiny model and a configuration."""
-    config = parse_config(text, "test")
+    config = parse_config(text, "test", folder=folder)
     model = tiny_model(folder)
     spec = WindowRecogniser(Classifier(model), hop_seconds=hop_seconds).spec
     return settings_of(config, model=model, spec=spec, runtime="auto")

@@ -81,6 +81,35 @@ def test_settings_can_be_sent(settings: ScanSettings) -> None:
     assert pickle.loads(pickle.dumps(settings)) == settings
 
 
+CALIBRATION = """\
+version: 1
+sounds:
+  knock:
+    threshold: 0.7
+    evidence:
+    - classes: [knock]
+      calibration: {method: platt, fitted_for: {recogniser: %s, hop_seconds: 0.48, pooling: max}}
+"""
+
+
+def test_settings_can_be_sent_with_a_calibration_file(tmp_path: Path) -> None:
+    """And say what is in force, not what was before it."""
+    model = settings_for(tmp_path).model_sha256
+    (tmp_path / "calibration.yaml").write_text(CALIBRATION % model)
+    sent = pickle.loads(pickle.dumps(settings_for(tmp_path)))
+    assert sent.config.sounds["knock"].threshold == 0.7
+
+
+def test_the_digest_names_what_counts_where_a_calibration_is_set_aside(tmp_path: Path) -> None:
+    """Else a changed threshold would bring back from the journal what the old one told."""
+    plain = settings_for(tmp_path).digest
+    (tmp_path / "calibration.yaml").write_text(CALIBRATION % ("ab" * 32))
+    set_aside = settings_for(tmp_path)
+    assert set_aside.config.sounds["knock"].threshold == 0.5
+    assert set_aside.digest == plain
+    assert settings_for(tmp_path, KNOCK + "    threshold: 0.6\n").digest != plain
+
+
 def test_the_digest_names_all_that_events_depend_on(tmp_path: Path) -> None:
     """And nothing else: neither the node's name nor where the broker is."""
     usual = settings_for(tmp_path).digest

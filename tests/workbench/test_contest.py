@@ -6,7 +6,7 @@ import pytest
 from detector.workbench.alarms import SYNTHETIC_GROUP
 from detector.workbench.contest import Contest, Record, at_equal, the_other_way, together
 from detector.workbench.dataset import LabelledSound
-from detector.workbench.matching import Decision
+from detector.workbench.matching import LATE_S, Decision
 from detector.workbench.soundscape import Scene
 
 DOG = LabelledSound(10.0, 12.0, "dog_bark")
@@ -79,3 +79,14 @@ def test_all_together_adds_up_events_and_false_alarms() -> None:
     both = [contest(), contest()]
     duel = together(both, [the_other_way(one, "ours", "other ladder") for one in both])
     assert (len(duel.ours.found), duel.ours.false_alarms, duel.theirs.false_alarms) == (2, 2.0, 1.0)
+
+
+def test_what_is_told_of_an_event_that_is_left_out_is_not_false() -> None:
+    """Another dog may be heard when it begins, so it cannot be told; but it barks all the same."""
+    made, barking = Contest(), LabelledSound(10.0, 30.0, "dog_bark")
+    unsure = (LabelledSound(0.0, 12.0, "dog_bark"),)
+    around = Scene("a", np.zeros(960_000, np.float32), (barking,), unsure, 10.0)
+    made.add("dog_bark", around, {"ours": [[[Decision("dog_bark", 20.0), WRONG]]]})
+    standing = made.records["ours"].at(0)
+    assert (len(standing.found), standing.false_alarms) == (0, 1.0)
+    assert made.hours * 3600.0 == pytest.approx(60.0 - 30.0 - LATE_S)

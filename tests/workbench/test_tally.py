@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detector.workbench.dataset import LabelledSound
-from detector.workbench.matching import Decision
+from detector.workbench.matching import LATE_S, Decision
 from detector.workbench.soundscape import Scene
 from detector.workbench.tally import Tally
 
@@ -39,6 +39,17 @@ def test_time_in_which_a_sound_may_be_there_is_not_counted_for_it() -> None:
     tally.add("ours", "evenings", scene(unsure=unsure), [[]], SOUNDS)
     assert tally.at("ours", "evenings", "dog_bark").hours == pytest.approx(0.0)
     assert tally.at("ours", "evenings", "cat_meow").hours == pytest.approx(1 / 60)
+
+
+def test_what_is_told_of_an_event_that_is_left_out_is_not_false() -> None:
+    """Nor is it right: nobody can say which of two dogs was meant."""
+    tally = Tally()
+    barking, unsure = (LabelledSound(*span, "dog_bark") for span in ((10.0, 30.0), (0.0, 12.0)))
+    told = [[Decision("dog_bark", 20.0), Decision("dog_bark", 50.0)]]
+    tally.add("ours", "scenes", scene(barking, unsure=(unsure,)), told, SOUNDS)
+    dogs = tally.at("ours", "scenes", "dog_bark")
+    assert (dogs.events, dogs.hits, dogs.false_alarms) == (0.0, 0.0, 1.0)
+    assert dogs.hours * 3600.0 == pytest.approx(60.0 - 30.0 - LATE_S)
 
 
 def test_one_cause_that_is_told_of_two_sounds_is_one_false_alarm() -> None:
