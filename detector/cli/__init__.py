@@ -72,6 +72,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE)
+
+
 def _compute_in_one_thread() -> None:
     """Spectra and heads are small: shared out over busy cores they take many times as long.
 
@@ -98,9 +101,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in _DISK_ERRORS:
             raise
-        _complain("the output cannot be written: no space left")
+        _complain(f"the output cannot be written: {os.strerror(error.errno).lower()}")
         return 1
     return int(code)
 
