@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Protocol
 
 from detector.audio.liveness import GATE_TIMES, Liveness
@@ -44,8 +45,6 @@ class Ears:
         self._liveness = Liveness()
         self._profile = Profile()
         self._device: str | None = None
-        self._told_as = ""
-        """What the source called the device last."""
         self._lost_s = dict.fromkeys(_DEAF_AS.values(), 0.0)
 
     @property
@@ -70,11 +69,9 @@ class Ears:
 
     def hear(self, samples: Samples, status: SourceStatus, now_s: float) -> None:
         """A microphone's block, shape (n,) of any length."""
-        if status.device != self._told_as:
-            self._told_as = status.device
-            device = _known_as(status.device)
-            if device and device != self._device:
-                self._meet(device)
+        device = _known_as(status.device)
+        if device and device != self._device:
+            self._meet(device)
         self._liveness.block(samples, now_s)
         if self._liveness.state is not MicState.OK:
             self._profile.interrupt()
@@ -126,6 +123,7 @@ class Ears:
         self._memory.remember(self._device, learnt)
 
 
+@lru_cache(maxsize=8)
 def _known_as(device: str) -> str:
     """A name that stays when cards are numbered differently: ``USB Audio: - (hw:1,0)``."""
     return _CARD_NUMBER.sub("", device).strip()

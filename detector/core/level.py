@@ -8,6 +8,8 @@ from detector.core.audio import Samples
 
 FLOOR_DBFS = -120.0
 """What digital silence is reported as: below the noise of any microphone."""
+_PIECE_SAMPLES = 8000
+"""Of a sum of squares: a longer one would be shared out among threads, and be less exact."""
 
 
 def to_dbfs(amplitude: float) -> float:
@@ -21,7 +23,11 @@ def rms_dbfs(samples: Samples) -> float:
     """Root mean square of samples, shape (n,), in dBFS (a full-scale sine gives −3.0)."""
     if len(samples) == 0:
         return FLOOR_DBFS
-    return to_dbfs(math.sqrt(float(np.mean(np.square(samples, dtype=np.float64)))))
+    pieces = (samples[at : at + _PIECE_SAMPLES] for at in range(0, len(samples), _PIECE_SAMPLES))
+    power = sum(float(np.dot(piece, piece)) for piece in pieces) / len(samples)
+    if not math.isfinite(power):  # what is far beyond full scale overflows in single precision
+        power = float(np.mean(np.square(samples, dtype=np.float64)))
+    return to_dbfs(math.sqrt(power))
 
 
 def peak_dbfs(samples: Samples) -> float:
