@@ -19,7 +19,7 @@ from detector.events.scorers import POOLINGS, Family, Scorer, Strongest, Unless
 from detector.events.sounds import SoundDetector
 from detector.model.envelopes import ToneEnvelopes
 from detector.service.eventmaker import EventMaker
-from detector.service.fitted import InUse, in_force, refused_calibration, stand_ins
+from detector.service.fitted import InForce, InUse, in_force, refused_calibration, stand_ins
 from detector.service.heads import Place, Settled, settle_heads
 from detector.service.pipeline import ListenedSound, Pipeline, Snapshot
 
@@ -47,11 +47,12 @@ def build_pipeline(
             absent or damaged.
     """
     spec = recognisers[0].spec
-    sounds, config = build_sounds(config, spec), in_force(config, InUse.of(spec)).config
+    force = in_force(config, InUse.of(spec))
     beside = [ToneEnvelopes()] if len(recognisers) == ENVELOPES_PLACE else []
+    listens = _listens_for_cadences(force.config)
     return Pipeline(
-        recognisers=[*recognisers, *beside] if _listens_for_cadences(config) else recognisers,
-        sounds=sounds,
+        recognisers=[*recognisers, *beside] if listens else recognisers,
+        sounds=_sounds(force, spec),
         events=EventMaker(node=config.node, clock=clock),
         on_snapshot=on_snapshot,
         is_watched=is_watched,
@@ -63,7 +64,10 @@ def build_sounds(config: Config, spec: RecogniserSpec) -> list[ListenedSound]:
 
     Calibrations and heads that were fitted for something else are not used, which is logged.
     """
-    force = in_force(config, InUse.of(spec))
+    return _sounds(in_force(config, InUse.of(spec)), spec)
+
+
+def _sounds(force: InForce, spec: RecogniserSpec) -> list[ListenedSound]:
     for line in force.warnings():
         _log.warning("%s", line)
     config, set_aside = force.config, force.reasons
@@ -175,7 +179,12 @@ def _family(evidence: EvidenceConfig, spec: RecogniserSpec, calibration: Calibra
 def _detector(name: str, sound: SoundConfig, roads: tuple[Scorer, ...]) -> SoundDetector:
     roads = _told_apart(roads)
     scorer = roads[0] if len(roads) == 1 else Strongest(roads)
-    settings = GateSettings(
+    return SoundDetector(name, scorer=scorer, gate=Gate(gate_settings(sound)))
+
+
+def gate_settings(sound: SoundConfig) -> GateSettings:
+    """What a sound's gate goes by."""
+    return GateSettings(
         threshold=sound.threshold,
         release_threshold=sound.release_threshold,
         confirm_s=sound.confirm_seconds,
@@ -186,7 +195,6 @@ def _detector(name: str, sound: SoundConfig, roads: tuple[Scorer, ...]) -> Sound
         possible_s=sound.possible_seconds,
         reaction_s=REACTION_S,
     )
-    return SoundDetector(name, scorer=scorer, gate=Gate(settings))
 
 
 def _calibration(config: CalibrationConfig) -> Calibration:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.workbench.alarms import SYNTHETIC_GROUP
+from detector.workbench.dataset import LabelledSound
 from detector.workbench.matching import Decision, excused, match, tellable
 from detector.workbench.metrics import Interval
 from detector.workbench.paired import difference
@@ -97,10 +98,11 @@ class Contest:
         tell = tellable(scene.events, scene.unsure)
         places = [at for at, one in enumerate(scene.events) if one.sound == sound and one in tell]
         self.groups += [_group(scene, at) for at in places]
+        events = [scene.events[at] for at in places]
         unsure = excused(scene.events, scene.unsure)
         self.hours += (scene.seconds - covered_s(unsure, sound, scene.seconds)) / 3600.0
         for name, rungs in told.items():
-            outcomes = [_outcome(sound, scene, runs) for runs in rungs]
+            outcomes = [_outcome(sound, events, unsure, runs) for runs in rungs]
             record = self.records.setdefault(name, Record([], np.zeros(len(rungs))))
             record.found += list(np.array([found for found, _ in outcomes]).T)
             record.false_alarms = record.false_alarms + [false for _, false in outcomes]
@@ -122,11 +124,10 @@ def _group(scene: Scene, at: int) -> str:
     return made if group in ("", SYNTHETIC_GROUP) else group
 
 
-def _outcome(sound: str, scene: Scene, runs: Runs) -> tuple[list[float], float]:
+def _outcome(
+    sound: str, events: Sequence[LabelledSound], unsure: Sequence[LabelledSound], runs: Runs
+) -> tuple[list[float], float]:
     """For each of its events the share of runs that found it; and false alarms, on average."""
-    tell = tellable(scene.events, scene.unsure)
-    events = [event for event in tell if event.sound == sound]
-    unsure = excused(scene.events, scene.unsure)
     shares, false_alarms = dict.fromkeys(events, 0.0), 0.0
     for run in runs:
         matched = match([one for one in run if one.sound == sound], events, unsure)

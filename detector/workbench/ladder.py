@@ -16,11 +16,11 @@ from detector.config import SoundConfig
 from detector.core.events import Phase
 from detector.events.gate import Gate, GateSettings, GateState
 from detector.events.refit import logit
+from detector.service.build import gate_settings
 from detector.workbench.baselines import Run, half_overlap
 from detector.workbench.grid import Grid
 from detector.workbench.listener import BLOCK_S, Told
 from detector.workbench.matching import Decision
-from detector.workbench.thresholds import gate_settings
 
 SHIFTS = np.arange(4.0, -8.01, -0.25)
 """Of the logit of a threshold, shape (rungs,): 0.5 goes from 0.98 to 0.0003."""
@@ -37,9 +37,7 @@ def moved(threshold: float, shift: float) -> float:
 
 def our_ladder(told: Told, sound: str, config: SoundConfig) -> list[Run]:
     """What our gate would have told of a scene, rung by rung."""
-    as_is = replace(
-        gate_settings(config, config.threshold), release_threshold=config.release_threshold
-    )
+    as_is = gate_settings(config)
     return [_run(told, sound, _moved(as_is, float(shift))) for shift in SHIFTS]
 
 

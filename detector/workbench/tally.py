@@ -81,21 +81,20 @@ class Tally:
         unsure = excused(scene.events, scene.unsure)
         ratios = {None, scene.snr_db}
         for snr_db in ratios:
-            self._add_hours(system, part, scene, sounds, snr_db)
+            self._add_hours(Place(system, part, ALL, snr_db), scene, unsure, sounds)
             for run in runs:
                 self._add_run(
                     Place(system, part, ALL, snr_db), run, events, unsure, 1.0 / len(runs)
                 )
 
     def _add_hours(
-        self, system: str, part: str, scene: Scene, sounds: Sequence[str], snr_db: float | None
+        self, place: Place, scene: Scene, unsure: Sequence[LabelledSound], sounds: Sequence[str]
     ) -> None:
-        unsure = excused(scene.events, scene.unsure)
         for sound in sounds:
             unsure_s = covered_s(unsure, sound, scene.seconds)
-            count = self.at(system, part, sound, snr_db)
+            count = self.at(place.system, place.part, sound, place.snr_db)
             count.hours += (scene.seconds - unsure_s) / 3600.0
-        self.at(system, part, ALL, snr_db).hours += scene.seconds / 3600.0
+        self.at(place.system, place.part, ALL, place.snr_db).hours += scene.seconds / 3600.0
 
     def _add_run(
         self,

@@ -14,7 +14,7 @@ from detector.core.errors import DataError
 from detector.core.events import Phase
 from detector.events.gate import Gate, GateSettings
 from detector.events.refit import Numbers
-from detector.service.build import REACTION_S
+from detector.service import build
 from detector.workbench.fitting import Example, Fit
 from detector.workbench.matching import Decision, match
 from detector.workbench.metrics import Interval, rate_interval, recall_interval, zero_bound
@@ -144,15 +144,10 @@ def _onsets(
 
 def gate_settings(config: SoundConfig, threshold: float) -> GateSettings:
     """As the daemon has them, at another threshold."""
-    return GateSettings(
+    return replace(
+        build.gate_settings(config),
         threshold=threshold,
         release_threshold=release_of(config, threshold),
-        confirm_s=config.confirm_seconds,
-        confirm_within_s=config.confirm_within_seconds,
-        hold_s=config.hold_seconds,
-        refractory_s=config.refractory_seconds,
-        max_duration_s=config.max_duration_seconds,
-        reaction_s=REACTION_S,
     )
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from detector.core.audio import Block, Samples
+from tests.benchmarks.bare import bare_model
 
 WINDOW = 15_600
 BLOCK = 1_600
@@ -53,22 +54,12 @@ def _pcm() -> "np.ndarray[Any, np.dtype[np.int16]]":
 
 
 @cache
-def _interpreter(threads: int) -> tuple[Any, int, int]:
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        from tflite_runtime.interpreter import Interpreter
-    content = Path(os.environ["DETECTOR_MODEL"]).read_bytes()
-    made: Any = Interpreter(model_content=content, num_threads=threads)
-    made.allocate_tensors()
-    return made, made.get_input_details()[0]["index"], made.get_output_details()[0]["index"]
+def _model(threads: int) -> Callable[[Samples], Any]:
+    return bare_model(Path(os.environ["DETECTOR_MODEL"]), threads)
 
 
 def _scores(window: Samples, threads: int = 1) -> Any:
-    interpreter, takes, gives = _interpreter(threads)
-    interpreter.set_tensor(takes, window)
-    interpreter.invoke()
-    return interpreter.get_tensor(gives)[0]
+    return _model(threads)(window)
 
 
 def _starts(hop: int) -> range:

@@ -30,7 +30,7 @@ from detector.scan.result import FileResult, Reached
 from detector.scan.scanning import ScanSettings, scan_file, warm_up
 from detector.scan.settings import settings_of
 from detector.service.clock import SystemClock
-from tests.benchmarks.window_cost import _bare
+from tests.benchmarks.bare import bare_model
 
 LONG = ("evening", "kitchen", "music", "speech", "tv_radio", "traffic", "ambience", "rain")
 
@@ -92,7 +92,7 @@ def _alone(path: Path, settings: ScanSettings) -> float:
 
 def _bare_speed(settings: ScanSettings) -> float:
     """A window every 0.48 s, and nothing else."""
-    score, window = _bare(settings.model), np.zeros(15_600, np.float32)
+    score, window = bare_model(settings.model), np.zeros(15_600, np.float32)
     window[:] = np.random.default_rng(0).uniform(-0.1, 0.1, len(window))
     score(window)
     began_s = time.process_time()

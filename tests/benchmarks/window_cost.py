@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -39,6 +38,7 @@ from detector.service.clock import SystemClock
 from detector.service.headfile import HeadFile
 from detector.service.headwrite import TrunkFile, head_document, trunk_document
 from detector.service.scene import alarm_scene
+from tests.benchmarks.bare import bare_model
 from tests.benchmarks.cadence import cost_ms
 
 ROUNDS = 40
@@ -68,7 +68,7 @@ def main() -> None:
 def _measures(model: Path, samples: Samples, folder: Path) -> dict[str, Measure]:
     shipped = with_all_sounds(parse_config("", "default"))
     return {
-        "bare interpreter": _windows(_bare(model), samples),
+        "bare interpreter": _windows(bare_model(model), samples),
         "with further outputs": _windows(Classifier(model).outputs, samples),
         "network alone": _network(model, samples),
         "front end + network, 0.48 s": _recogniser(model, samples, HOP),
@@ -90,24 +90,6 @@ def _samples() -> Samples:
     import soundfile
 
     return np.asarray(soundfile.read(sys.argv[1], dtype="float32")[0], np.float32)
-
-
-def _bare(model: Path) -> Callable[[Samples], object]:
-    """The file as it is, in whichever runtime there is."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        from tflite_runtime.interpreter import Interpreter
-    run: Any = Interpreter(model_content=model.read_bytes(), num_threads=1)
-    run.allocate_tensors()
-    takes, gives = run.get_input_details()[0]["index"], run.get_output_details()[0]["index"]
-
-    def score(window: Samples) -> object:
-        run.set_tensor(takes, window)
-        run.invoke()
-        return run.get_tensor(gives)
-
-    return score
 
 
 def _windows(classify: Callable[[Samples], object], samples: Samples) -> Measure:
