@@ -171,12 +171,13 @@ def test_publishing_to_a_broker_that_does_not_read_blocks_nobody(make_sink: Make
 
 
 def test_what_waits_for_a_silent_broker_is_bounded(make_sink: MakeSink) -> None:
-    """Beyond that, a message fails at once."""
+    """Beyond that, a message fails at once; of the backlog, which brings no states beside it."""
     with listening_socket() as server:
         sink = make_sink(port_of(server))
         sink.start()
         silent = let_in(server, sink)
-        receipts = [sink.deliver(Delivery(onset(number=n))) for n in range(MOST_WAITING)]
+        backlog = (Delivery(onset(number=n), backlog=True) for n in range(MOST_WAITING + 1))
+        receipts = [sink.deliver(delivery) for delivery in backlog]
         failed = [receipt for receipt in receipts if receipt.done()]
         assert failed
         assert "too many messages wait" in str(failed[0].exception())
