@@ -185,13 +185,20 @@ class Cadence:
 
 
 def _is_in_time(before: Match, after: Match, pattern: Pattern) -> bool:
-    """Whether one follows the other after a cycle, or two of which one was missed."""
+    """Whether one follows the other after a cycle, or two of which one was missed.
+
+    Beeps and pauses keep one clock's pace.
+    """
     if abs(before.pace - after.pace) > SAME_PACE:
         return False
     if not (_widened(before.bands) & after.bands).any():
         return False
+    pace = 0.5 * (before.pace + after.pace)
     cycles = (after.began_s - before.began_s) / pattern.cycle_s
-    return any(abs(cycles / count - 1.0) <= CYCLE_TOLERANCE for count in (1, 2))
+    return any(
+        max(abs(cycles / count - 1.0), abs(cycles / count - pace)) <= CYCLE_TOLERANCE
+        for count in (1, 2)
+    )
 
 
 def _are_alike(one: Match, other: Match) -> bool:

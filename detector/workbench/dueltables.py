@@ -102,8 +102,8 @@ def _duel_row(result: Evaluation, sound: str, system: str, duel: Duel) -> str:
 
 def _how_to_read() -> Iterator[str]:
     yield (
-        "- Ours: both thresholds of a sound's gate are moved together, by steps of 0.25 of their "
-        "logits, over what the pipeline made of the same audio; of the settings, from the "
+        "- Ours: one threshold for all folds, as somebody would set it, by steps of 0.25 of its "
+        "logit, over what the pipeline made of the same audio; of the thresholds, from the "
         "strictest on, before the first with more false alarms than theirs, the one that finds "
         "most. Where theirs has none, ours has none, and also where it has less than "
         "one, on average over its beginnings: ours runs once. *above*, *below*: told from chance "

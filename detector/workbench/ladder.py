@@ -1,7 +1,7 @@
-"""Thresholds moved step by step: what would have been told had they been lower or higher.
+"""Threshold after threshold: what would have been told at each.
 
-A rung is a shift of the logits of both thresholds of a gate; probabilities, times and the rest of
-the gate stay as they are.  Rungs go from the strictest to the most sensitive.
+A rung is one threshold, the same in every fold, as somebody would set it; probabilities, times and
+the rest of the gate stay as they are.  Rungs go from the strictest to the most sensitive.
 """
 
 import math
@@ -15,49 +15,37 @@ from numpy.typing import NDArray
 from detector.config import SoundConfig
 from detector.core.events import Phase
 from detector.events.gate import Gate, GateSettings, GateState
-from detector.events.refit import logit
 from detector.service.build import gate_settings
 from detector.workbench.baselines import Run, half_overlap
 from detector.workbench.grid import Grid
 from detector.workbench.listener import BLOCK_S, Told
 from detector.workbench.matching import Decision
 
-SHIFTS = np.arange(4.0, -8.01, -0.25)
-"""Of the logit of a threshold, shape (rungs,): 0.5 goes from 0.98 to 0.0003."""
-CONFIGURED = int(np.flatnonzero(SHIFTS == 0.0)[0])
-"""The rung at which nothing is moved."""
+_LOGITS = np.arange(6.0, -8.01, -0.25)
+THRESHOLDS = tuple(float(rung) for rung in 1.0 / (1.0 + np.exp(-_LOGITS)))
+"""Of every rung: from 0.998 to 0.0003."""
 _EDGE = 1e-9
-
-
-def moved(threshold: float, shift: float) -> float:
-    """A threshold with its logit shifted."""
-    given = float(logit(np.array(threshold), _EDGE))
-    return 1.0 / (1.0 + math.exp(-(given + shift)))
 
 
 def our_ladder(told: Told, sound: str, config: SoundConfig) -> list[Run]:
     """What our gate would have told of a scene, rung by rung."""
     as_is = gate_settings(config)
-    return [_run(told, sound, _moved(as_is, float(shift))) for shift in SHIFTS]
+    return [replay(told, sound, _at(as_is, threshold)) for threshold in THRESHOLDS]
 
 
 def loop_ladder(grid: Grid, sounds: Sequence[str]) -> list[list[Run]]:
-    """The half-overlap loop at thresholds about 0.5: for each rung its runs."""
-    return [half_overlap(grid, sounds, moved(0.5, float(shift))) for shift in SHIFTS]
+    """The half-overlap loop: for each rung its runs."""
+    return [half_overlap(grid, sounds, threshold) for threshold in THRESHOLDS]
 
 
-def _moved(settings: GateSettings, shift: float) -> GateSettings:
-    if shift == 0.0:
-        return settings
-    return replace(
-        settings,
-        threshold=moved(settings.threshold, shift),
-        release_threshold=moved(settings.release_threshold, shift),
-    )
+def _at(settings: GateSettings, threshold: float) -> GateSettings:
+    """The thresholds keep their ratio."""
+    release = settings.release_threshold * threshold / settings.threshold
+    return replace(settings, threshold=threshold, release_threshold=release)
 
 
-def _run(told: Told, sound: str, settings: GateSettings) -> Run:
-    """A gate over the probabilities, but for those that it would sleep through."""
+def replay(told: Told, sound: str, settings: GateSettings) -> Run:
+    """What a gate tells of the probabilities; those that it would sleep through are left out."""
     probabilities, began_s = told.probabilities[sound], told.began_s[sound]
     evident = np.flatnonzero(probabilities >= settings.threshold)
     gate, decisions = Gate(settings), []

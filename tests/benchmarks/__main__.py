@@ -1,6 +1,6 @@
 """All benchmarks of speed, one after the other: a page for the docs.
 
-    python -m tests.benchmarks [--quick] > docs/speed.md
+    python -m tests.benchmarks [--quick] [--picture docs/speed.svg] > docs/speed.md
 
 Runs what a window costs, the instructions it takes, what the daemon takes of a machine, ``scan``,
 and the proof that the streaming front end changes nothing; each is a command of its own, and says
@@ -54,12 +54,16 @@ def main() -> None:
     )
     for section in SECTIONS:
         arguments = section.quick if options.quick else section.usual
+        if options.picture and section.module == "cost":
+            arguments = (*arguments, "--picture", options.picture)
         print(f"\n## {section.title}\n", flush=True)
         if section.needs and shutil.which(section.needs) is None:
             print(f"Left out: {section.needs} is not installed.")
             continue
         print(f"`python -m tests.benchmarks.{section.module} {' '.join(arguments)}`".rstrip())
         print(f"\n{_fenced(_run(section.module, arguments))}", flush=True)
+        if options.picture and section.module == "cost":
+            print(f"\n![Cost]({Path(options.picture).name})", flush=True)
 
 
 def _run(module: str, arguments: Sequence[str]) -> str:
@@ -93,6 +97,7 @@ def _options() -> argparse.Namespace:
     summary = (__doc__ or "").split("\n", maxsplit=1)[0]
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=summary)
     parser.add_argument("--quick", action="store_true", help="a look, in a few minutes")
+    parser.add_argument("--picture", metavar="FILE.svg", help="draw what a window costs")
     return parser.parse_args()
 
 

@@ -21,7 +21,7 @@ NAMES = [
     "cat_meow", "siren", "phone_ring", "water_running", "cough", "snore", "scream", "speech",
 ]  # fmt: skip
 SINGLE = {
-    "doorbell", "door_knock", "glass_breaking", "cough", "scream",
+    "doorbell", "door_knock", "glass_breaking", "water_running", "cough", "scream",
 }  # fmt: skip
 
 

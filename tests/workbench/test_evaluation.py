@@ -13,9 +13,8 @@ from detector.model.recogniser import WindowRecogniser
 from detector.service.build import build_pipeline
 from detector.workbench.alarms import smoke_alarm
 from detector.workbench.dataset import read_dataset
-from detector.workbench.evaluation import OUR_LADDER, OURS, Ears, Evaluation, Order, evaluate
+from detector.workbench.evaluation import OURS, Ears, Evaluation, Order, evaluate
 from detector.workbench.figures import document
-from detector.workbench.ladder import CONFIGURED
 from detector.workbench.listener import Listener, SceneClock, all_recognisers
 from detector.workbench.observe import blocks, observe, padded
 from detector.workbench.soundscape import Plan
@@ -79,18 +78,13 @@ def test_the_tables_tell_what_they_rest_on(measured: Evaluation) -> None:
 @pytest.mark.model
 @pytest.mark.recordings
 def test_ours_is_compared_at_no_more_false_alarms_than_each_other(measured: Evaluation) -> None:
-    """For every sound and system; and the replay at the configured thresholds is the pipeline."""
+    """For every sound and system."""
     told = document(measured)["equal_false_alarms"]
     assert len(told) == (len(SOUNDS) + 1) * (len(measured.systems) - 1 + 1)
     for duel in told:
         mine, other = duel["false_alarms"]
         chosen, measure = (mine, other) if duel["chosen"] == "ours" else (other, mine)
         assert chosen <= measure + 1e-6
-    for contest in measured.contests.values():
-        as_is = contest.records[OURS].at(0)
-        replayed = contest.records[OUR_LADDER].at(CONFIGURED)
-        assert as_is.found.tolist() == replayed.found.tolist()
-        assert as_is.false_alarms == replayed.false_alarms
 
 
 @pytest.mark.model

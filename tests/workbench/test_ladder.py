@@ -1,12 +1,13 @@
-"""Thresholds moved step by step."""
+"""Threshold after threshold."""
 
 import numpy as np
 import pytest
 
 from detector.config import CalibrationConfig, Config, EvidenceConfig, SoundConfig
 from detector.core.audio import Samples
+from detector.service.build import gate_settings
 from detector.workbench.grid import Grid
-from detector.workbench.ladder import CONFIGURED, SHIFTS, loop_ladder, moved, our_ladder
+from detector.workbench.ladder import THRESHOLDS, loop_ladder, our_ladder, replay
 from detector.workbench.listener import Listener
 from detector.workbench.observe import observe
 from tests.service.fakes import ToldRecogniser, second
@@ -33,22 +34,23 @@ def sound() -> SoundConfig:
     )
 
 
-def test_a_threshold_moves_by_its_logit() -> None:
-    """Half-way it is half; the rungs go from the strictest on."""
-    assert moved(0.5, 0.0) == pytest.approx(0.5)
-    assert moved(0.2, np.log(4.0)) == pytest.approx(0.5)
-    assert SHIFTS[CONFIGURED] == 0.0
-    assert (np.diff(SHIFTS) < 0.0).all()
+HALF = THRESHOLDS.index(0.5)
 
 
-def test_where_nothing_is_moved_the_replay_tells_what_the_pipeline_told() -> None:
+def test_rungs_go_from_the_strictest_on() -> None:
+    """By steps of a quarter of the logit."""
+    thresholds = np.array(THRESHOLDS)
+    logits = np.log(thresholds / (1.0 - thresholds))
+    assert np.diff(logits) == pytest.approx(-0.25)
+
+
+def test_as_configured_the_replay_tells_what_the_pipeline_told() -> None:
     """At the same moments: at the end of the block in which the window ends."""
     recogniser = ToldRecogniser(["knock"])
     listener = Listener(Config(sounds={"knock": sound()}), [recogniser.spec])
     told = listener.listen(observe(knocks(*SCORES), [recogniser]))
-    rungs = our_ladder(told, "knock", sound())
+    times = [one.told_s for one in replay(told, "knock", gate_settings(sound()))]
     assert len(told.decisions) == 2
-    times = [one.told_s for one in rungs[CONFIGURED]]
     assert times == pytest.approx([one.told_s for one in told.decisions])
 
 
@@ -57,11 +59,8 @@ def test_lower_thresholds_tell_more_and_higher_ones_less() -> None:
     recogniser = ToldRecogniser(["knock"])
     listener = Listener(Config(sounds={"knock": sound()}), [recogniser.spec])
     told = listener.listen(observe(knocks(*SCORES), [recogniser]))
-    counts = {
-        float(shift): len(run)
-        for shift, run in zip(SHIFTS, our_ladder(told, "knock", sound()), strict=True)
-    }
-    assert [counts[shift] for shift in (4.0, 1.0, 0.0, -1.0)] == [0, 1, 2, 3]
+    counts = [len(run) for run in our_ladder(told, "knock", sound())]
+    assert [counts[HALF + steps] for steps in (-16, -4, 0, 4)] == [0, 1, 2, 3]
 
 
 def test_the_loop_has_a_rung_for_every_threshold() -> None:
@@ -71,5 +70,5 @@ def test_the_loop_has_a_rung_for_every_threshold() -> None:
     rungs = loop_ladder(Grid(3_900, scores, np.zeros(12)), ["door_knock"])
     told = [sum(len(run) for run in runs) for runs in rungs]
     assert told[0] == 0
-    assert told[CONFIGURED] == 1
-    assert told[CONFIGURED + 4] == 2
+    assert told[HALF] == 1
+    assert told[HALF + 4] == 2
