@@ -3,7 +3,8 @@
 PortAudio can hang, spin, or abort the process that it runs in.  Here it has one of its own,
 ``python -m detector.audio.child CONFIG``, which may be killed at any moment without loss: standard
 output carries the messages of ``wire``, the end of standard input means that it is to end.  It
-stays small: no numpy, and nothing of ours that imports it.
+stays small: no numpy, no settings, and nothing of ours that
+imports either.
 """
 
 import json
@@ -13,23 +14,26 @@ import threading
 import time
 import traceback
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from detector.audio.capture import Now
 from detector.audio.childhood import await_the_end, begin
-from detector.audio.opened import OpenedDevice, open_device
+from detector.audio.opened import OpenedDevice, Wanted, open_device
 from detector.audio.portaudio import Load, load_sound_system
 from detector.audio.wire import Failure, Opened, Trouble, send
-from detector.config.schema import AudioConfig
 from detector.core.errors import AudioError
 
-_LOOK_S = 0.25
+if TYPE_CHECKING:
+    from detector.config.schema import AudioConfig
+
+_LOOK_S = 0.5
 """How often a silent device is looked at."""
 _LEAVE_S = 2.0
 """PortAudio may hang while it closes a device; the process ends all the same."""
 
 
 def capture(
-    config: AudioConfig,
+    config: "AudioConfig | Wanted",
     out: int,
     *,
     load: Load,
@@ -83,11 +87,11 @@ def _tell(out: int, failure: Failure) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Capture with the AudioConfig that is the first argument, as JSON; never returns."""
+    """Capture what is Wanted by the first argument, as JSON; never returns."""
     out = begin()
     stopping = threading.Event()
     threading.Thread(target=_await_the_end, args=(stopping,), daemon=True).start()
-    config = AudioConfig(**json.loads(arguments[0]))
+    config = Wanted(**json.loads(arguments[0]))
     capture(config, out, load=load_sound_system, now=time.monotonic, stopping=stopping)
     os._exit(0)  # without PortAudio's own farewell, which may hang
 

@@ -1,5 +1,6 @@
 """Whether a microphone really hears: a small state machine, fed with audio and its absence."""
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from enum import Enum, auto
@@ -36,8 +37,9 @@ LONGEST_LOOK_S = 1.0
 """More time between two looks says that we were stopped, not that the microphone was mute."""
 
 _PIECE_SAMPLES = round(PIECE_SECONDS * SAMPLE_RATE_HZ)
-_FIRST_SAMPLES = 16
 _MOST_CLIPPED = CLIPPED_SHARE * CLIPPING_SPAN_S * SAMPLE_RATE_HZ
+_SURELY_LOUD = 10.0 ** (QUIET_DBFS / 20.0) * (2 * _PIECE_SAMPLES) ** 0.5
+"""A piece whose samples differ by more cannot be quiet: the two that do would be enough."""
 _DEAF = (MicState.MISSING, MicState.STALLED, MicState.SILENT, MicState.STUCK)
 
 
@@ -166,12 +168,14 @@ class Liveness:
         self._clipped.clear()
 
     def _judge(self, piece: Samples, piece_s: float) -> None:
-        kind = self._kind(piece)
+        lowest, highest = float(piece.min()), float(piece.max())
+        kind = self._kind(piece, lowest, highest)
         good = self._is_good(kind)
         if not good:
             self._count_deaf(piece_s)
         self._earlier.add(piece)
-        self._count(kind, piece)
+        self._count(kind)
+        self._count_clipped(piece, clips=max(-lowest, highest) >= FULL_SCALE)
         self._good = self._good + 1 if good else 0
         recovered = self._unclipped if self._state is MicState.CLIPPING else self._good
         if good and recovered >= _pieces(GOOD_AFTER_S):
@@ -183,19 +187,20 @@ class Liveness:
         gated = self.gates_noise and self._state in (MicState.MISSING, MicState.STALLED)
         return kind is _Kind.AUDIBLE or (kind is _Kind.ZEROS and gated)
 
-    def _kind(self, piece: Samples) -> _Kind:
-        if not piece.any():
+    def _kind(self, piece: Samples, lowest: float, highest: float) -> _Kind:
+        if lowest == highest == 0.0:
             return _Kind.ZEROS
-        offset = piece.mean()  # many microphones have one; it is no sound
-        if np.ptp(piece) < SAME_WITHIN and abs(offset) >= SAME_WITHIN:
-            return _Kind.STUCK
-        if rms_dbfs(piece - offset) < QUIET_DBFS:
-            return _Kind.QUIET
+        if highest - lowest < _SURELY_LOUD:
+            offset = piece.mean()  # many microphones have one; it is no sound
+            if highest - lowest < SAME_WITHIN <= abs(offset):
+                return _Kind.STUCK
+            if rms_dbfs(piece - offset) < QUIET_DBFS:
+                return _Kind.QUIET
         if self._earlier.hold(piece):
             return _Kind.STUCK
         return _Kind.AUDIBLE
 
-    def _count(self, kind: _Kind, piece: Samples) -> None:
+    def _count(self, kind: _Kind) -> None:
         if kind is _Kind.ZEROS:
             self._zeros += 1
         else:
@@ -205,7 +210,9 @@ class Liveness:
         # Zeros are quiet too: a microphone may waver between the two.
         going_on = {_Kind.ZEROS, _Kind.QUIET} if kind is _Kind.ZEROS else {kind}
         self._runs = {each: self._runs[each] + 1 if each in going_on else 0 for each in _Kind}
-        clipped = int(np.count_nonzero(np.abs(piece) >= FULL_SCALE))
+
+    def _count_clipped(self, piece: Samples, *, clips: bool) -> None:
+        clipped = int(np.count_nonzero(np.abs(piece) >= FULL_SCALE)) if clips else 0
         self._clipped.append(clipped)
         self._unclipped = 0 if clipped > CLIPPED_SHARE * len(piece) else self._unclipped + 1
 
@@ -246,19 +253,21 @@ class _Earlier:
 
     def __init__(self) -> None:
         self._pieces: Samples = np.full((LONGEST_LOOP_PIECES, _PIECE_SAMPLES), np.nan, np.float32)
+        self._firsts = [math.nan] * LONGEST_LOOP_PIECES
         self._next = 0
 
     def clear(self) -> None:
         """Forget them: what is not a number is like nothing."""
-        self._pieces.fill(np.nan)
+        self._firsts = [math.nan] * LONGEST_LOOP_PIECES
 
     def add(self, piece: Samples) -> None:
         """Keep one in place of the oldest."""
         self._pieces[self._next] = piece
+        self._firsts[self._next] = float(piece[0])
         self._next = (self._next + 1) % len(self._pieces)
 
     def hold(self, piece: Samples) -> bool:
-        """Whether one of them is the same; most differ in their first samples already."""
-        first = np.abs(self._pieces[:, :_FIRST_SAMPLES] - piece[:_FIRST_SAMPLES]).max(axis=1)
-        alike = (first < SAME_WITHIN).nonzero()[0]
+        """Whether one of them is the same; most differ in their first sample already."""
+        first = float(piece[0])
+        alike = [at for at, one in enumerate(self._firsts) if abs(one - first) < SAME_WITHIN]
         return any(np.abs(self._pieces[at] - piece).max() < SAME_WITHIN for at in alike)

@@ -27,7 +27,7 @@ class Patience:
     """PortAudio may hang while it looks for devices or opens one; a slow one takes seconds."""
     stop_s: float = 4.0
     """A stop waits no longer; a capture process is ended in 3 s at the worst."""
-    poll_s: float = 0.25
+    poll_s: float = 0.5
     """How often the capture process is looked at while it says nothing."""
     retry_s: tuple[float, ...] = (2.0, 3.0, 5.0)
     """Between attempts to open the device; the last one from then on."""

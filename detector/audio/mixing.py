@@ -27,8 +27,8 @@ def to_float32(frames: NDArray[Any]) -> Samples:
 
 def sanitise(samples: Samples) -> Sanitised:
     """Make samples of any shape finite and within ±1."""
-    peak = np.max(np.abs(samples), initial=0.0)
-    if peak <= 1.0:  # false also where the peak is NaN
+    # Also false where one of them is NaN.
+    if np.min(samples, initial=0.0) >= -1.0 and np.max(samples, initial=0.0) <= 1.0:
         return Sanitised(samples, 0)
     finite = np.isfinite(samples)
     clean = np.where(finite, samples, np.float32(0.0))

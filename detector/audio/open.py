@@ -5,6 +5,7 @@ from typing import BinaryIO
 
 from detector.audio.file import FileSource
 from detector.audio.microphone import MicrophoneSource
+from detector.audio.process import Launch, start_capture
 from detector.audio.ring import RingBuffer
 from detector.audio.stdin import StreamSource
 from detector.config.schema import AudioConfig
@@ -18,7 +19,12 @@ _MAX_LAG_SECONDS = 3.0
 
 
 def open_source(
-    config: AudioConfig, *, clock: Clock, keep_samples: int, stdin: BinaryIO | None = None
+    config: AudioConfig,
+    *,
+    clock: Clock,
+    keep_samples: int,
+    launch: Launch = start_capture,
+    stdin: BinaryIO | None = None,
 ) -> Source:
     """Make the source that is configured; nothing is opened before its ``start``.
 
@@ -26,6 +32,7 @@ def open_source(
         config: What to listen to.
         clock: Tells capture times.
         keep_samples: Of a microphone: what a reader who fell behind finds, one window.
+        launch: Of a microphone: starts its capture processes.
         stdin: Stands in for standard input.
 
     Raises AudioError where no file is named, or standard input is closed.
@@ -38,7 +45,7 @@ def open_source(
         )
     if config.source == "stdin":
         return _standard_input(config, clock, stdin)
-    return MicrophoneSource(config, ring=_ring(keep_samples), clock=clock)
+    return MicrophoneSource(config, ring=_ring(keep_samples), clock=clock, launch=launch)
 
 
 def _standard_input(config: AudioConfig, clock: Clock, stdin: BinaryIO | None) -> StreamSource:

@@ -1,6 +1,7 @@
 """A device that is open and calls back."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from detector.audio.capture import Capture, Now
 from detector.audio.devices import (
@@ -11,12 +12,24 @@ from detector.audio.devices import (
     find_device,
     one_line,
 )
-from detector.audio.format import Format
-from detector.config.schema import AudioConfig
+from detector.audio.format import Channel, Format
 from detector.core.errors import AudioError
+
+if TYPE_CHECKING:
+    from detector.config.schema import AudioConfig
 
 _SLOT_SECONDS = 4.0
 """Audio that waits for our thread before any is dropped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What of an AudioConfig concerns a device: its own module is too much for the child."""
+
+    device: str
+    channel: Channel
+    block_seconds: float
+    latency_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +54,7 @@ class OpenedDevice:
         return f"{self.device} at {self.format}"
 
 
-def open_device(system: SoundSystem, config: AudioConfig, now: Now) -> OpenedDevice:
+def open_device(system: SoundSystem, config: "AudioConfig | Wanted", now: Now) -> OpenedDevice:
     """Find, open and start the configured device. Raises AudioError in one line."""
     try:
         device = find_device(system, config.device)

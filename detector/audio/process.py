@@ -7,10 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Protocol, cast
 
+import detector
 from detector.audio.inbox import Inbox
+from detector.audio.opened import Wanted
 from detector.audio.wire import Message
 from detector.config.schema import AudioConfig
 from detector.core.errors import AudioError
@@ -95,13 +98,14 @@ def start_capture(
 
     Raises AudioError where the machine allows no more processes.
     """
-    wanted = {
-        "device": config.device,
-        "channel": config.channel,
-        "block_seconds": config.block_seconds,
-        "latency_seconds": config.latency_seconds,
-    }
-    command = [sys.executable, "-P", "-m", "detector.audio.child", json.dumps(wanted)]
+    wanted = Wanted(
+        device=config.device,
+        channel=config.channel,
+        block_seconds=config.block_seconds,
+        latency_seconds=config.latency_seconds,
+    )
+    # What site would find is on the path already, see child_environment.
+    command = [sys.executable, "-PS", "-m", "detector.audio.child", json.dumps(asdict(wanted))]
     try:
         process = subprocess.Popen(  # noqa: S603 - no shell, and a program of ours
             command,
@@ -120,7 +124,9 @@ def start_capture(
 def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Ours, less what is for the daemon alone; and it finds the modules that we find."""
     kept = {name: value for name, value in environ.items() if name not in _NOT_ITS_AFFAIR}
-    return kept | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+    ours = str(Path(detector.__file__).parents[1])  # an editable install may not say where it is
+    paths = dict.fromkeys([*(path or str(Path.cwd()) for path in sys.path), ours])
+    return kept | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _told(code: int) -> str:

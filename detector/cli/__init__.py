@@ -57,8 +57,8 @@ exit codes:
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def build_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The whole command line; or, where ``argv`` begins with a command, as much as that needs."""
     parser = argparse.ArgumentParser(
         prog="detector",
         description=_DESCRIPTION,
@@ -67,7 +67,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"detector {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in _COMMANDS:
+    named = argv[0].replace("-", "_") if argv else ""
+    for name in (named,) if named in _COMMANDS else _COMMANDS:
         importlib.import_module(f"detector.cli.{name}").add_parser(commands)
     return parser
 
@@ -87,7 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     _prepare_streams()
     _compute_in_one_thread()
-    arguments = build_parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    arguments = build_parser(given).parse_args(given)
     try:
         code = arguments.handler(arguments)
         sys.stdout.flush()

@@ -112,9 +112,11 @@ class _Person(logging.Formatter):
 
 
 def load_model(
-    arguments: argparse.Namespace, config: "Config", *, fetch: bool = True
+    arguments: argparse.Namespace, config: "Config", *, fetch: bool = True, rests: bool = False
 ) -> "LoadedModel":
     """The model, having classified one window of silence: the first one takes longest.
+
+    With ``rests`` it rests in quiet, if it is configured to: for whoever listens for days.
 
     Raises ModelError where it is absent (and not to be fetched), damaged or no classifier.
     """
@@ -132,7 +134,8 @@ def load_model(
         path, runtime=wanted.runtime, threads=wanted.threads, sha256=wanted.sha256
     )
     classifier.scores(np.zeros(classifier.window_samples, np.float32))
-    recogniser = WindowRecogniser(classifier, hop_seconds=wanted.hop_seconds)
+    rests = rests and wanted.rest
+    recogniser = WindowRecogniser(classifier, hop_seconds=wanted.hop_seconds, rests=rests)
     name = "yamnet" if classifier.content_hash == OFFICIAL.sha256 else path.stem
     return LoadedModel(recogniser, ModelFacts(name, classifier.runtime_name, recogniser.spec))
 

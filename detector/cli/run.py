@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from typing import TYPE_CHECKING
 
 from detector.cli.common import (
     Subparsers,
@@ -13,6 +14,10 @@ from detector.cli.common import (
     load_model,
     with_source,
 )
+
+if TYPE_CHECKING:
+    from detector.audio.process import Launch
+    from detector.config import Config
 
 _DESCRIPTION = """\
 Listen for good: recognise the configured sounds, and tell them over MQTT, or, without a
@@ -42,19 +47,29 @@ def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the daemon until it is told to stop or its source ends."""
+    from detector.audio.ahead import started_ahead
+    from detector.audio.blocks import fitted_to_hop
+
+    os.umask(0o077)  # whoever started us: what we write is for our own user alone
+    config = with_source(load(arguments, level=None), arguments)
+    with started_ahead(fitted_to_hop(config.audio, config.model.hop_seconds)) as launch:
+        return _listen(arguments, config, launch)
+
+
+def _listen(arguments: argparse.Namespace, config: "Config", launch: "Launch") -> int:
+    """What is imported here takes longer than to open a device, so that comes before."""
     from detector.service.clock import SystemClock
     from detector.service.daemon import Daemon
     from detector.service.machine import device_info
     from detector.service.parts import Surroundings
 
-    os.umask(0o077)  # whoever started us: what we write is for our own user alone
-    config = with_source(load(arguments, level=None), arguments)
-    model = load_model(arguments, config)
+    model = load_model(arguments, config, rests=True)
     around = Surroundings(
         clock=SystemClock(),
         environ=os.environ,
         device=device_info(),
         load_config=lambda: with_source(load(arguments, level=None), arguments),
-        load_model=lambda changed: load_model(arguments, changed, fetch=False),
+        load_model=lambda changed: load_model(arguments, changed, fetch=False, rests=True),
+        launch=launch,
     )
     return Daemon(config, model, around).run()

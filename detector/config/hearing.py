@@ -28,8 +28,9 @@ class AudioConfig:
         maximum=64,
     )
     block_seconds: float = setting(
-        "How much audio the sound system hands over at a time.",
-        default=0.1,
+        "How much audio the sound system hands over at a time, at most: it is a fraction of the "
+        "hop, so that a window is complete with a block, and not within one.",
+        default=0.24,
         unit="s",
         minimum=0.01,
         maximum=1.0,
@@ -96,4 +97,10 @@ class ModelConfig:
         minimum=0.01,
         maximum=10.0,
         multiple_of=0.01,
+    )
+    rest: bool = setting(
+        "Let the network rest while nothing rises above the room's own noise, as it was learnt "
+        "from the last minute: at most 2 s at a time, and never while a sound is on or near. "
+        "It finds the same sounds (docs/rest.md) and costs less; false looks at every window.",
+        default=True,
     )

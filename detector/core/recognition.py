@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,3 +74,11 @@ class Recogniser(Protocol):
 
     def fresh(self) -> "Recogniser":
         """Another one over the same model that has heard nothing yet, for the same thread."""
+
+
+@runtime_checkable
+class Resting(Protocol):
+    """A recogniser that may tell a quiet window as the one before it, without looking."""
+
+    def rouse(self) -> None:
+        """Look at every window of the next seconds."""

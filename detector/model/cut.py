@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detector.core.audio import SAMPLE_RATE_HZ, Samples
 from detector.core.recognition import Array
@@ -29,6 +28,7 @@ from detector.model.graph import (
     Operator,
 )
 from detector.model.melspectrum import FrontEnd, MelSpectrum
+from detector.model.noise import white_noise
 
 STEP_SAMPLES = SAMPLE_RATE_HZ // 100
 """The hop is a multiple of this, so the steps of all windows must fall on the same grid."""
@@ -93,21 +93,12 @@ def require_same(spectrum: MelSpectrum, theirs: Callable[[Samples], Array]) -> N
 
 def trial_windows(length: int) -> Iterator[Samples]:
     """Windows of sound, the same every time: loud with tones, as quiet as a night, and nothing."""
-    noise, time_s = _noise(length), np.arange(length) / SAMPLE_RATE_HZ
+    noise, time_s = white_noise(length), np.arange(length) / SAMPLE_RATE_HZ
     tones = sum(np.sin(2 * np.pi * hz * (1 + 0.1 * time_s) * time_s) for hz in (180, 440, 3100))
     swell = np.sin(2 * np.pi * 1.5 * time_s) ** 2
     yield (0.1 * swell * tones + 0.03 * noise).astype(np.float32)
     yield (0.002 * noise).astype(np.float32)
     yield np.zeros(length, np.float32)
-
-
-def _noise(length: int) -> NDArray[np.float64]:
-    """White, −1 … +1; numpy's own generator would be a megabyte of code for this alone."""
-    numbers = np.arange(1, length + 1, dtype=np.uint32)
-    for factor in (2654435761, 2246822519, 3266489917):
-        numbers *= np.uint32(factor)
-        numbers ^= numbers >> np.uint32(15)
-    return numbers / 2.0**31 - 1.0
 
 
 def _place(graph: Graph) -> int:

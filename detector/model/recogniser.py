@@ -11,6 +11,7 @@ from detector.core.errors import ModelError
 from detector.core.level import rms_dbfs
 from detector.core.recognition import LEVEL, Array, Observation, RecogniserSpec
 from detector.model.melspectrum import MelSpectrum, MelStream
+from detector.model.resting import RestingGate, can_rest
 
 HOP_STEP_SAMPLES = SAMPLE_RATE_HZ // 100
 """The hop is a multiple of 10 ms, the step of the model's own front end."""
@@ -61,11 +62,13 @@ class WindowRecogniser:
     Raises ModelError for a hop that is not a positive multiple of 10 ms.
     """
 
-    def __init__(self, classifier: ClassifierLike, *, hop_seconds: float) -> None:
+    def __init__(
+        self, classifier: ClassifierLike, *, hop_seconds: float, rests: bool = False
+    ) -> None:
         self._classifier = classifier
         self._hop = _hop_samples(hop_seconds)
         self._held = _Sliding(classifier.window_samples, self._hop)
-        self._look = _Look(classifier)
+        self._look = _Look(classifier, self._hop if rests else None)
         self._next_sample: int | None = None
         """Absolute index of the sample that must come next; None: any begins a stream."""
 
@@ -89,6 +92,16 @@ class WindowRecogniser:
         """
         return self._look.mel
 
+    @property
+    def gate(self) -> RestingGate | None:
+        """What lets the network rest, if anything does."""
+        return self._look.gate
+
+    def rouse(self) -> None:
+        """Classify every window of the next seconds."""
+        if self._look.gate is not None:
+            self._look.gate.rouse()
+
     def feed(self, item: Block | Gap) -> Sequence[Observation]:
         """Take the next audio; hand over the windows it completes, oldest first.
 
@@ -102,7 +115,10 @@ class WindowRecogniser:
         return self._take(item.start_sample, item.samples)
 
     def fresh(self) -> "WindowRecogniser":
-        """Another one over the same model that has heard nothing yet, for the same thread."""
+        """Another one over the same model that has heard nothing yet, for the same thread.
+
+        It never rests.
+        """
         return WindowRecogniser(self._classifier, hop_seconds=self._hop / SAMPLE_RATE_HZ)
 
     def _begin_anew(self, next_sample: int | None) -> None:
@@ -182,25 +198,36 @@ class _Sliding:
 class _Look:
     """How a model is shown window after window."""
 
-    def __init__(self, classifier: ClassifierLike) -> None:
+    def __init__(self, classifier: ClassifierLike, rests_with_hop: int | None) -> None:
         self._whole, self._rows = classifier, None
         self.mel: MelStream | None = None
+        self.gate: RestingGate | None = None
         if isinstance(classifier, RowClassifier) and classifier.spectrum:
-            self._rows, self.mel = classifier, MelStream(classifier.spectrum)
+            spectrum = classifier.spectrum
+            self._rows, self.mel = classifier, MelStream(spectrum)
+            if rests_with_hop is not None and can_rest(spectrum.front_end):
+                self.gate = RestingGate(spectrum, hop_samples=rests_with_hop)
         self._is_first = True
+        self._last: Mapping[str, Array] = {}
+        """What was made of the last window that was classified."""
 
     def begin_anew(self) -> None:
         self._is_first = True
+        if self.gate is not None:
+            self.gate.begin_anew()
 
     def outputs(self, window: Samples, hop_samples: int) -> Mapping[str, Array]:
         """What the model makes of a window, ``hop_samples`` after the one before, if there is."""
         if self._rows is None or self.mel is None:
             return self._whole.outputs(window)
         rows = self.mel.follow(window, None if self._is_first else hop_samples)
-        self._is_first = True  # where the model fails, the same window may come again
-        outputs = self._rows.outputs_of_rows(rows)
         self._is_first = False
-        return outputs
+        if self.gate is not None and self.gate.may_rest(rows):
+            return self._last
+        self._is_first = True  # where the model fails, the same window may come again
+        self._last = self._rows.outputs_of_rows(rows)
+        self._is_first = False
+        return self._last
 
 
 def _hop_samples(hop_seconds: float) -> int:

@@ -28,8 +28,8 @@ MAX_REQUEST_BYTES = 4096
 MAX_CLIENTS = 16
 QUEUED_LINES = 100
 """A subscriber that is further behind than this misses lines."""
-POLL_S = 0.1
-"""A stop is noticed within this time."""
+POLL_S = 3600.0
+"""Nothing is looked for in between: a client wakes the server, and so does a stop."""
 
 SUBSCRIBE, AUDIO = "subscribe", "audio"
 """The requests that are answered by a stream."""
@@ -197,6 +197,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def close_soon(self) -> None:
         """Ask serve_forever to return; harmless if it has."""
         threading.Thread(target=self.shutdown, daemon=True).start()
+        self.socket.shutdown(socket.SHUT_RDWR)  # which wakes it
 
 
 class _Client(socketserver.StreamRequestHandler):

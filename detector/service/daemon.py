@@ -3,7 +3,6 @@
 import faulthandler
 import logging
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,10 +18,11 @@ from detector.service.diary import Diary
 from detector.service.overrides import state_directory
 from detector.service.parts import LoadedModel, Parts, Surroundings
 from detector.service.systemd import Notifier
+from detector.service.waking import Waker
 
 _log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.25
+LOOK_EVERY_S = 1.0
 STATUS_EVERY_S = 5.0
 REQUESTS_AT_ONCE = 16
 MOST_REQUESTS = 100
@@ -37,7 +37,7 @@ class Daemon:
         self._around = around
         self._notifier = Notifier(around.environ)
         self._requests: Queue[Callable[[], None]] = Queue(MOST_REQUESTS)
-        self._wake = threading.Event()
+        self._waker = Waker()
         self._stopping = False
         self._reloading = False
         self._status_due_s = 0.0
@@ -78,10 +78,17 @@ class Daemon:
             self._requests.put_nowait(request)
         except Full:
             raise ControlError("too many commands at once; this one is not obeyed") from None
-        self._wake.set()
+        self._waker.wake()
 
     def _new_parts(self, config: Config, model: LoadedModel) -> Parts:
-        parts = Parts(config, model, self._around, on_command=self._on_command, diary=self._diary)
+        parts = Parts(
+            config,
+            model,
+            self._around,
+            on_command=self._on_command,
+            diary=self._diary,
+            on_news=self._waker.wake,
+        )
         self._diary.move_to(state_directory(config, self._around.environ), config.node)
         answers = Answers(node=config.node, ask=self.ask, parts=lambda: self._parts)
         parts.control.handlers = answers.handlers()
@@ -89,8 +96,7 @@ class Daemon:
 
     def _live(self) -> None:
         while not self._stopping and not self._parts.worker.ended.is_set():
-            self._wake.wait(LOOK_EVERY_S)
-            self._wake.clear()
+            self._waker.wait(LOOK_EVERY_S)
             self._serve_requests()
             if self._reloading:
                 self._reloading = False
@@ -103,7 +109,7 @@ class Daemon:
         if self._notifier.watchdog_s is not None and self._parts.monitor.is_alive():
             self._notifier.watchdog()
         now_s = self._around.clock.monotonic()
-        if now_s >= self._status_due_s:
+        if self._notifier.is_heard and now_s >= self._status_due_s:
             self._status_due_s = now_s + STATUS_EVERY_S
             self._notifier.status(self._parts.monitor.status_line())
 
@@ -181,13 +187,14 @@ class Daemon:
         }
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
-            yield
+            with self._waker.opened():
+                yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    # The handlers run on the main thread, perhaps in the middle of the event's own lock: they
-    # touch nothing but a flag, which the loop sees within LOOK_EVERY_S.
+    # The handlers run on the main thread, perhaps in the middle of anything: they touch nothing but
+    # a flag, which the loop sees at once, since the signal wakes it.
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True

@@ -9,7 +9,9 @@ from detector.alerts.homeassistant import DeviceInfo
 from detector.alerts.left import Left
 from detector.alerts.messages import class_scores, delivery_payload
 from detector.alerts.sinks import Delivery
+from detector.audio.blocks import fitted_to_hop
 from detector.audio.open import open_source
+from detector.audio.process import Launch, start_capture
 from detector.config import Config
 from detector.core.audio import Block, Gap
 from detector.core.clock import Clock
@@ -52,6 +54,8 @@ class Surroundings:
     """The configuration as it stands now; raises ConfigError."""
     load_model: Callable[[Config], LoadedModel]
     """The model that a configuration names; raises ModelError."""
+    launch: Launch = start_capture
+    """Starts to capture a microphone."""
 
 
 class Teller:
@@ -91,8 +95,9 @@ class Parts:
         *,
         on_command: Callable[[Command, str], None],
         diary: Diary,
+        on_news: Callable[[], None] = lambda: None,
     ) -> None:
-        """Put the parts together; nothing is opened yet.
+        """Put the parts together; nothing is opened yet. ``on_news``: see Worker.
 
         Raises ConfigError where the sounds do not fit the model, and AudioError where the source
         cannot be what it should.
@@ -112,10 +117,12 @@ class Parts:
         )
         self.control = ControlServer(runtime_directory(around.environ) / SOCKET_NAME)
         self.teller = Teller(self.outputs, self.control)
+        audio = fitted_to_hop(config.audio, config.model.hop_seconds)
         source = open_source(
-            config.audio,
+            audio,
             clock=around.clock,
             keep_samples=model.recogniser.spec.context_samples,
+            launch=around.launch,
         )
         self._events = EventMaker(node=config.node, clock=around.clock)
         self._first_pipeline = self.pipeline(raw, model)
@@ -126,6 +133,8 @@ class Parts:
             on_events=self.teller.tell,
             memory=diary,
             on_audio=self.teller.hand_on,
+            on_news=on_news,
+            block_seconds=audio.block_seconds,
         )
         self.monitor = Monitor(
             self.worker,

@@ -14,7 +14,7 @@ from detector.core.events import (
     Urgency,
 )
 from detector.core.level import FLOOR_DBFS
-from detector.core.recognition import LEVEL, SCORES, Observation, Recogniser
+from detector.core.recognition import LEVEL, SCORES, Observation, Recogniser, Resting
 from detector.events.gate import Transition
 from detector.events.scorers import best_classes
 from detector.events.sounds import SoundDetector, SoundReading
@@ -22,6 +22,8 @@ from detector.service.eventmaker import EventMaker
 
 REMEMBERED_S = 90.0
 """How far back observations are kept in memory."""
+STIRRING = 0.25
+"""A probability of this share of its threshold is enough for the model not to rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Pipeline:
         is_watched: Callable[[], bool] = lambda: True,
     ) -> None:
         self._recognisers = tuple(recognisers)
+        self._resting = recognisers[0] if isinstance(recognisers[0], Resting) else None
         self._sounds = {heard.detector.sound: heard for heard in sounds}
         self._events = events
         self._on_snapshot = on_snapshot
@@ -109,6 +112,11 @@ class Pipeline:
     def evidence(self) -> Mapping[str, Sequence[str]]:
         """What tells each sound, one line each, for people. Safe from any thread."""
         return {sound: heard.evidence for sound, heard in self._sounds.items()}
+
+    @property
+    def context_samples(self) -> int:
+        """Length of the windows that sounds are decided by."""
+        return self._recognisers[0].spec.context_samples
 
     def fresh_recogniser(self) -> Recogniser:
         """Another one like the first, to try something that nobody listens for."""
@@ -176,9 +184,18 @@ class Pipeline:
                 events.append(self._event(sound, transition))
             elif detector.is_idle:
                 self._possible.pop(sound, None)
+        self._keep_awake()
         if self._on_snapshot is not None and self._is_watched():
             self._on_snapshot(self._snapshot(observation, classes, level_dbfs))
         return events
+
+    def _keep_awake(self) -> None:
+        """A model that may rest does not while a sound is on, or near it, or somebody tests."""
+        if self._resting is None:
+            return
+        sounds = self._sounds.values()
+        if self.listener is not None or any(_stirs(heard.detector) for heard in sounds):
+            self._resting.rouse()
 
     def _step(self, detector: SoundDetector) -> Transition | None:
         if self._armed:
@@ -254,3 +271,7 @@ class Pipeline:
         if not self._armed:
             readings = tuple(replace(reading, why="disarmed") for reading in readings)
         return Snapshot(observation.start_s, observation.end_s, level_dbfs, classes, readings)
+
+
+def _stirs(detector: SoundDetector) -> bool:
+    return not detector.is_idle or detector.probability >= STIRRING * detector.threshold

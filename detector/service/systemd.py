@@ -26,6 +26,11 @@ class Notifier:
             return None
         return period_s if period_s > 0 else None
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody asked for notifications."""
+        return self._address[:1] in ("/", "@")
+
     def ready(self) -> None:
         """The service has started."""
         self._send("READY=1")
@@ -47,7 +52,7 @@ class Notifier:
         self._send(f"STATUS={' '.join(line.splitlines())}")
 
     def _send(self, message: str) -> None:
-        if self._address[:1] not in ("/", "@"):
+        if not self.is_heard:
             return
         abstract = self._address.startswith("@")
         address = "\0" + self._address[1:] if abstract else self._address

@@ -5,11 +5,13 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 import numpy as np
 
+from detector.audio.blocks import surplus
 from detector.audio.ears import Ears, Memory
 from detector.core.audio import SAMPLE_RATE_HZ, Block, End, Gap, GapCause, MicState, Source
 from detector.core.clock import Clock
@@ -22,7 +24,7 @@ from detector.service.promises import promise
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
-READ_TIMEOUT_S = 0.25
+READ_TIMEOUT_S = 0.5
 """How long the worker waits for audio before it looks at its other duties."""
 
 
@@ -67,16 +69,23 @@ class Worker:
         on_events: Callable[[list[Event]], None],
         memory: Memory | None = None,
         on_audio: Callable[[Block | Gap], None] = lambda _item: None,
+        on_news: Callable[[], None] = lambda: None,
+        block_seconds: float | None = None,
     ) -> None:
         """Only assigns; ``memory`` keeps what is learnt of microphones.
 
-        ``on_audio`` hears along, on the worker's thread: it must be quick.
+        ``on_audio`` hears along, on the worker's thread: it must be quick.  ``on_news`` is called
+        there when the microphone's state has changed, and at the end.  ``block_seconds`` is
+        the length of a live source's blocks: windows then end with them, if the hop does.
         """
         self._source = source
         self._pipeline = pipeline
         self._clock = clock
         self._on_events = on_events
         self._on_audio = on_audio
+        self._on_news = on_news
+        self._block_seconds = block_seconds
+        self._begins = True  # whether the next block is the first of a stream
         self._ears = Ears(memory)
         self._requests: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._stopping = threading.Event()
@@ -143,10 +152,10 @@ class Worker:
     def replace_pipeline(self, pipeline: Pipeline) -> Future[None]:
         """Go on with another pipeline."""
 
-        def replace(_old: Pipeline) -> None:
+        def go_over(_old: Pipeline) -> None:
             self._pipeline = pipeline
 
-        return self.submit(replace)
+        return self.submit(go_over)
 
     def _run(self) -> None:
         try:
@@ -158,10 +167,12 @@ class Worker:
             _log.exception("bug: the worker failed")
             self.failure = error
         self.ended.set()
+        self._on_news()
 
     def _turn(self) -> bool:
         """One round; False at the end of the source."""
         self._serve_requests()
+        state_before = self._ears.state
         item = self._source.read(READ_TIMEOUT_S)
         now_s = self._clock.monotonic()
         self.statistics.turned_s = now_s
@@ -174,6 +185,8 @@ class Worker:
                 self._take_block(item, now_s)
             case Gap():
                 self._take_gap(item)
+        if self._ears.state is not state_before:
+            self._on_news()
         return True
 
     def _end(self, reason: str) -> bool:
@@ -194,13 +207,26 @@ class Worker:
         self._ears.hear_nothing(now_s, available=self._source.status.available)
 
     def _take_block(self, block: Block, now_s: float) -> None:
+        self._on_audio(block)
         if self._source.live:
             self._ears.hear(block.samples, self._source.status, now_s)
         else:
             self._ears.hear_unjudged(now_s)
         self.statistics.level = (rms_dbfs(block.samples), peak_dbfs(block.samples))
-        if self._feed(block):
+        if self._feed(self._aligned(block)):
             self.statistics.disposed_s = block.captured_monotonic_s
+
+    def _aligned(self, block: Block) -> Block:
+        """Of the first block of a stream what makes its windows end with its blocks."""
+        begins, self._begins = self._begins, False
+        if not (begins and self._source.live and self._block_seconds):
+            return block
+        block_samples = round(self._block_seconds * SAMPLE_RATE_HZ)
+        context = self._pipeline.context_samples
+        begin = surplus(len(block.samples), context, block_samples)
+        return replace(
+            block, start_sample=block.start_sample + begin, samples=block.samples[begin:]
+        )
 
     def _take_gap(self, gap: Gap) -> None:
         self.statistics.gaps[gap.cause] += 1
@@ -211,13 +237,14 @@ class Worker:
         if count & (count - 1) == 0:
             _log.warning("%.2f s of audio lost (%s), %d times so far", lost_s, gap.cause, count)
         self._ears.miss(lost_s, gap.cause)
+        self._begins = True
+        self._on_audio(gap)
         self._feed(gap)
         if gap.cause is GapCause.BEHIND:
             self.statistics.disposed_s = self._clock.monotonic()
 
     def _feed(self, item: Block | Gap) -> int:
         """How many windows it made."""
-        self._on_audio(item)
         before, began_s = self._pipeline.windows, self._clock.monotonic()
         events = self._pipeline.feed(item)
         windows = self._pipeline.windows - before

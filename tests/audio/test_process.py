@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import detector
 from detector.audio.process import CaptureProcess, Ear, Launch, start_capture
 from detector.audio.wire import Failure, Message
 from detector.config.schema import AudioConfig
@@ -140,7 +141,7 @@ def test_one_that_is_stopped_is_killed_in_bounded_time(ear: CaptureProcess) -> N
 def test_signals_that_are_meant_for_the_daemon_do_not_end_it() -> None:
     """The manager sends SIGTERM to all processes of a service, a terminal SIGINT."""
     body = """
-import os, signal, sys, threading
+import json, os, signal, sys, threading
 from detector.audio import child
 
 def capture(config, out, *, stopping, **_):
@@ -152,7 +153,8 @@ def capture(config, out, *, stopping, **_):
     os.write(out, b", and told to end")
 
 child.capture = capture
-child.main(['{"device": "usb"}'])
+wanted = {"device": "usb", "channel": "mix", "block_seconds": 0.1, "latency_seconds": 0.3}
+child.main([json.dumps(wanted)])
 """
     process = subprocess.Popen(
         [sys.executable, "-c", body],
@@ -213,13 +215,16 @@ def test_it_is_given_what_it_needs_and_no_more(stand_in: StandIn, tmp_path: Path
     ear.end()
     environ, arguments, leads, opened = json.loads(seen.read_text())
     assert environ["HOME"] == "here"
-    assert environ["PYTHONPATH"].split(os.pathsep) == [path or str(Path.cwd()) for path in sys.path]
+    paths = [path or str(Path.cwd()) for path in sys.path]
+    found = environ["PYTHONPATH"].split(os.pathsep)
+    assert found[: len(set(paths))] == list(dict.fromkeys(paths))
+    assert str(Path(detector.__file__).parents[1]) in found
     assert not set(secret) & set(environ)
-    assert arguments[:3] == ["-P", "-m", "detector.audio.child"]
+    assert arguments[:3] == ["-PS", "-m", "detector.audio.child"]
     assert json.loads(arguments[3]) == {
         "device": "usb",
         "channel": 2,
-        "block_seconds": 0.1,
+        "block_seconds": 0.24,
         "latency_seconds": 0.3,
     }
     assert leads, "Ctrl-C on a terminal is for the daemon"

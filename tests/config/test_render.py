@@ -86,8 +86,9 @@ def test_the_schema_names_every_setting_with_what_it_may_be() -> None:
     assert (
         """\
 audio.block_seconds:
-    How much audio the sound system hands over at a time.
-    → a number from 0.01 to 1 s (default: 0.1)
+    How much audio the sound system hands over at a time, at most: it is a fraction of the hop,
+    so that a window is complete with a block, and not within one.
+    → a number from 0.01 to 1 s (default: 0.24)
 """
         in text
     )

@@ -17,7 +17,7 @@ from detector.alerts.messages import Health, MqttHealth
 from detector.audio.ears import Memory
 from detector.config import Config
 from detector.config.loader import parse_config
-from detector.core.audio import Block, End, Gap, SourceStatus
+from detector.core.audio import Block, End, Gap, MicState, SourceStatus
 from detector.core.events import Event
 from detector.service.build import build_pipeline
 from detector.service.outputs import Outputs
@@ -133,6 +133,9 @@ class Bench:
     config: Config = field(default_factory=configured)
     told: list[Event] = field(default_factory=list)
     memory: Memory | None = None
+    block_seconds: float | None = None
+    news: list[MicState] = field(default_factory=list)
+    """The microphone's state, each time that somebody should look."""
 
     def __post_init__(self) -> None:
         """Put the worker together."""
@@ -143,6 +146,8 @@ class Bench:
             clock=self.clock,
             on_events=self.told.extend,
             memory=self.memory,
+            on_news=lambda: self.news.append(self.worker.mic_state),
+            block_seconds=self.block_seconds,
         )
 
     def pipeline(self, config: Config) -> Pipeline:

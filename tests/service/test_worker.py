@@ -342,3 +342,46 @@ def test_a_worker_that_was_held_up_goes_on_with_the_newest_window(
     assert bench.worker.statistics.dropped_windows(16_000) == stopped_s - 1
     assert bench.worker.deaf_seconds["behind"] in (0.0, stopped_s - 1.0)
     assert bench.recogniser.fed[0] == Gap(0, (stopped_s - 1) * 16_000, GapCause.BEHIND)
+
+
+def samples(start: int, count: int) -> Block:
+    """Of a room that is really heard."""
+    heard = np.random.default_rng(start).normal(0.0, 0.01, count).astype(np.float32)
+    return Block(start, heard, 101.0)
+
+
+def fed(bench: Bench) -> list[tuple[int, int]]:
+    """Beginning and end of the blocks that reached the recogniser."""
+    return [
+        (item.start_sample, item.end_sample)
+        for item in bench.recogniser.fed
+        if isinstance(item, Block)
+    ]
+
+
+def test_windows_end_with_the_blocks_of_a_microphone(make_bench: MakeBench) -> None:
+    """After a gap as well: of the first block of each stream the head is left out."""
+    bench = make_bench(block_seconds=0.24)  # its windows are of 16,000 samples
+    gap = Gap(7680, 100, GapCause.OVERFLOW)
+    bench.hear(samples(0, 3840), samples(3840, 3840), gap, samples(7780, 3800))
+    assert fed(bench) == [(3200, 3840), (3840, 7680), (7780 + 3160, 7780 + 3800)]
+    assert [(end - begin - 16_000) % 3840 for begin, end in fed(bench)[::2]] == [0, 0]
+
+
+def test_of_a_file_nothing_is_left_out(make_bench: MakeBench) -> None:
+    """It has no blocks that anybody waits for."""
+    bench = make_bench(source=HandSource(live=False), block_seconds=0.24)
+    bench.hear(samples(0, 3840))
+    assert fed(bench) == [(0, 3840)]
+
+
+def test_who_should_look_is_told(make_bench: MakeBench) -> None:
+    """When the microphone's state has changed, and at the end; not with every block."""
+    bench = make_bench()
+    bench.hear(*[samples(start, 16_000) for start in range(0, 80_000, 16_000)])
+    assert bench.news == [MicState.OK]
+    bench.source.away()
+    bench.source.give(AudioError("gone"))
+    assert bench.worker.ended.wait(PATIENCE_S)
+    bench.worker.stop()
+    assert bench.news == [MicState.OK, MicState.MISSING, MicState.MISSING]
