@@ -10,6 +10,7 @@ from typing import Any
 
 from detector.alerts.messages import Payload
 from detector.alerts.store import DeliveryState, lenient_text
+from detector.alerts.stored import event_of
 from detector.core.errors import DetectorError
 from detector.core.events import Phase
 
@@ -98,6 +99,7 @@ def _entries(rows: Iterable[tuple[str, str, str | None, str | None]]) -> list[Pa
 
 def _add(entries: dict[str, Payload], event_id: str, body: Mapping[str, Any]) -> None:
     """What began replaces what was possible; what ended is added to it."""
+    event_of(body, 0.0)  # raises where it is no event's
     entry = entries.setdefault(event_id, _beginning(body) | {"delivery": {}})
     if body["phase"] == Phase.OFFSET:
         entry.update({name: body[name] for name in _ENDING})

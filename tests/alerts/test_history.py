@@ -1,5 +1,7 @@
 """What was decided, read back."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -130,6 +132,17 @@ def test_a_path_may_be_relative(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     write(path, onset())
     monkeypatch.chdir(path.parent)
     assert ids(Path(path.name)) == ["nursery-1"]
+
+
+@pytest.mark.parametrize("name", ["id", "sound", "onset"])
+def test_a_row_that_lacks_something_of_an_event_is_passed_over(path: Path, name: str) -> None:
+    """A disk may have changed a letter of a name."""
+    write(path, onset(number=1), onset(number=2))
+    with closing(sqlite3.connect(path)) as db:
+        change = f"replace(body, '\"{name}\":', '\"x{name}\":')"
+        db.execute(f"UPDATE events SET body = {change} WHERE id = 'nursery-1'")
+        db.commit()
+    assert ids(path) == ["nursery-2"]
 
 
 def test_a_file_that_is_no_database_is_a_clear_failure(path: Path) -> None:
