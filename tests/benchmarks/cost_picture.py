@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Protocol
 
-_WIDTH, _LEFT, _RIGHT = 760, 330, 130
+_WIDTH, _LEFT, _RIGHT = 760, 250, 230
 _TOP, _ROW, _BAR = 54, 24, 15
 _OURS, _OTHERS = "#1f6f8b", "#b9b9b9"
 _STYLE = "text { font: 12px sans-serif; fill: #222 } .title { font-weight: bold; font-size: 14px }"

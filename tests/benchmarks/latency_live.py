@@ -38,6 +38,7 @@ sounds: [{sounds}]
 """
 _LISTEN_ALONG_S = 6.0
 _LOCK_STEP_S = 2.0
+_LOCK_SAMPLES = 400
 
 
 @dataclass
@@ -160,13 +161,12 @@ def _listen_along(
 
 def _shift(blocks: list[Block], microphone: PipeMicrophone, scene: LatencyScene) -> int:
     """Scene's index less the daemon's, of the same sample: the audio is the same, bit for bit."""
-    whole = np.concatenate([one.samples for one in blocks[:10]])
-    heard = np.round(whole * 32768.0).astype(np.int16)
+    heard = np.round(blocks[0].samples[:_LOCK_SAMPLES] * 32768.0).astype(np.int16)
     last = (blocks[0].captured_monotonic_s - microphone.at(0)) * SAMPLE_RATE_HZ
     first = max(0, int(last - _LOCK_STEP_S * SAMPLE_RATE_HZ))
     reach = scene.samples[first : int(last) + SAMPLE_RATE_HZ]
-    windows = np.lib.stride_tricks.sliding_window_view(reach, len(heard))[:, :400]
-    same = np.flatnonzero((windows == heard[:400]).all(axis=1))
+    windows = np.lib.stride_tricks.sliding_window_view(reach, len(heard))
+    same = np.flatnonzero((windows == heard).all(axis=1))
     if len(same) != 1:
         raise RuntimeError(f"what the daemon hears is not what was played: {len(same)} places")
     return int(first + same[0] - blocks[0].start_sample)
