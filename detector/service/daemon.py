@@ -83,7 +83,9 @@ class Daemon:
     def _new_parts(self, config: Config, model: LoadedModel) -> Parts:
         parts = Parts(config, model, self._around, on_command=self._on_command, diary=self._diary)
         self._diary.move_to(state_directory(config, self._around.environ), config.node)
-        answers = Answers(node=config.node, ask=self.ask, parts=lambda: self._parts)
+        answers = Answers(
+            node=config.node, ask=self.ask, parts=lambda: self._parts, reload=self._reload_soon
+        )
         parts.control.handlers = answers.handlers()
         return parts
 
@@ -191,6 +193,11 @@ class Daemon:
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
+
+    def _reload_soon(self) -> None:
+        """On command: after its answer is on its way, for a reload may end the socket."""
+        self._reloading = True
+        self._wake.set()
 
     def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
         self._reloading = True
