@@ -17,11 +17,13 @@ ALLOWED = {
     "model": {"model", "config", "core"},
     "events": {"events", "config", "core"},
     "alerts": {"alerts", "config", "core"},
-    "service": {"service", "alerts", "events", "model", "audio", "config", "core"},
-    "workbench": {"workbench", "service", "alerts", "events", "model", "audio", "config", "core"},
-    "scan": {"scan", "service", "alerts", "events", "model", "audio", "config", "core"},
-    "cli": {"cli", "scan", "workbench", "service", "alerts", "events", "model", "audio"}
+    "learning": {"learning", "events", "model", "audio", "config", "core"},
+    "service": {"service", "learning", "alerts", "events", "model", "audio", "config", "core"},
+    "workbench": {"workbench", "service", "learning", "alerts", "events", "model", "audio"}
     | {"config", "core"},
+    "scan": {"scan", "service", "alerts", "events", "model", "audio", "config", "core"},
+    "cli": {"cli", "scan", "workbench", "service", "learning", "alerts", "events", "model"}
+    | {"audio", "config", "core"},
     "systemd": set(),
     "heads": set(),
 }
@@ -38,6 +40,8 @@ OWNERS = {
     "rich": {"cli/listen.py", "cli/progress.py"},
     "pyarrow": {"scan/table.py"},
     "distributed": {"scan/cluster.py"},
+    **{name: {"workbench/crnnnet.py"} for name in ("keras", "tensorflow")},
+    **{name: {"workbench/clipmodels.py"} for name in ("sklearn", "threadpoolctl")},
     **{name: {"workbench"} for name in ("pandas", "sed_scores_eval")},
 }
 """The one module, or the room, that may import a third-party package; numpy is everybody's."""

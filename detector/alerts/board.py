@@ -55,15 +55,15 @@ class StateBoard:
     def messages_for(self, event: Event) -> tuple[Message, ...]:
         """What an event makes of its sound.
 
-        Of a sound that is on in earnest neither a test alert makes anything, nor the end of another
-        event, such as one that an earlier run left: what stands is told again.
+        Of a sound that is on in earnest neither a test alert makes anything, nor the end or an
+        update of another event, such as one that an earlier run left: what stands is told again.
         """
         with self._lock:
             if event.sound is None or event.sound not in self._sounds:
                 return ()
             of_another = self._heard.get(event.sound, event.id) != event.id
-            ends_or_tests = event.phase is Phase.OFFSET or event.kind is EventKind.TEST_ALERT
-            if of_another and ends_or_tests:
+            follows = event.phase in (Phase.OFFSET, Phase.UPDATE)
+            if of_another and (follows or event.kind is EventKind.TEST_ALERT):
                 return self.messages_of(event.sound)
             return sound_messages(self._topics, event)
 

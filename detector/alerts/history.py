@@ -103,6 +103,8 @@ def _add(entries: dict[str, Payload], event_id: str, body: Mapping[str, Any]) ->
     entry = entries.setdefault(event_id, _beginning(body) | {"delivery": {}})
     if body["phase"] == Phase.OFFSET:
         entry.update({name: body[name] for name in _ENDING})
+    elif body["phase"] == Phase.UPDATE:
+        entry["second_stage"] = body["second_stage"]
     elif not entry["confirmed"]:
         entry.update(_beginning(body))
 

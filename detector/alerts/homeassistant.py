@@ -315,6 +315,7 @@ def _hearing_components(topics: Topics) -> dict[str, Any]:
 def _machine_components(topics: Topics) -> dict[str, Any]:
     return {
         "storage": _problem(topics, "History", "storage_error"),
+        "model": _problem(topics, "Model", "model_warning"),
         "inference_ms": {
             "p": "sensor",
             "name": "Inference time",

@@ -15,7 +15,7 @@ from detector.alerts.sinks import Delivery
 from detector.alerts.topics import Message, Topics
 from detector.config.schema import SoundConfig
 from detector.core.audio import MicState
-from detector.core.events import ClassScore, Detection, Event, EventKind, Phase
+from detector.core.events import ClassScore, Detection, Event, EventKind, Phase, SecondStage
 
 SCHEMA_VERSION = 1
 ONLINE, OFFLINE = "online", "offline"
@@ -63,6 +63,8 @@ class Health:
     model: str = ""
     """Name and the first eight digits of the hash, ``yamnet/10c95ea3``."""
     runtime: str = ""
+    model_warning: str | None = None
+    """Why a model stands in for the one that is wanted, if it does."""
     uptime_s: float = 0.0
     version: str = ""
     last_audio_age_s: float | None = None
@@ -131,7 +133,7 @@ def event_type(event: Event) -> str:
     suffix = {
         Phase.POSSIBLE: "_possible",
         Phase.ONSET: "",
-        Phase.UPDATE: "_updated",  # nothing makes these yet, so none is announced
+        Phase.UPDATE: "_updated",
         Phase.OFFSET: "_ended",
     }
     return f"{event.sound}{suffix[event.phase]}"
@@ -142,7 +144,8 @@ def event_types(sounds: Mapping[str, SoundConfig]) -> list[str]:
     types: list[str] = []
     for name, sound in sounds.items():
         possible = [] if sound.possible_seconds is None else [f"{name}_possible"]
-        types += [*possible, name, f"{name}_ended"]
+        updated = [] if sound.second_stage is None else [f"{name}_updated"]
+        types += [*possible, name, *updated, f"{name}_ended"]
     types += [kind.value for kind in EventKind if kind is not EventKind.SOUND]
     return list(dict.fromkeys(types))
 
@@ -162,6 +165,7 @@ def event_payload(event: Event) -> Payload:
         "offset": timestamp(event.offset_utc),
         "duration_s": _duration_s(event),
         **_detection_fields(event.detection),
+        "second_stage": _second_stage(event.second_stage),
         "latency_ms": number(event.latency_ms, 1),
         "test": event.test,
         "reason": event.reason,
@@ -204,6 +208,18 @@ def _detection_fields(detection: Detection | None) -> Payload:
     }
 
 
+def _second_stage(found: SecondStage | None) -> Payload | None:
+    if found is None or not found.labels:
+        return None
+    told = [{"label": one.label, "probability": number(one.probability, 4)} for one in found.labels]
+    return {
+        "classifier": found.classifier,
+        **told[0],
+        "labels": told,
+        "heard_s": number(found.heard_s, 2),
+    }
+
+
 def attributes_payload(event: Event) -> Payload:
     """What a sound's state rests on, beside the state in Home Assistant."""
     body = event_payload(event)
@@ -213,7 +229,7 @@ def attributes_payload(event: Event) -> Payload:
         "started_at": body["onset"],
         "ended_at": body["offset"],
         "duration_s": body["duration_s"],
-        **{name: body[name] for name in (*kept, "level_dbfs", "why")},
+        **{name: body[name] for name in (*kept, "level_dbfs", "why", "second_stage")},
         "urgency": body["urgency"],
         "test": event.test,
     }
@@ -252,17 +268,18 @@ def self_test_payload(report: SelfTestReport) -> Payload:
 def sound_messages(topics: Topics, event: Event) -> tuple[Message, ...]:
     """A sound's attributes and state after an event; nothing where the event changes neither.
 
-    Attributes come first, so that they stand when the state calls an automation.
+    Attributes come first, so that they stand when the state calls an automation.  An update
+    changes the attributes alone.
     """
     heard = {Phase.ONSET: ON, Phase.OFFSET: OFF}.get(event.phase)
     tells = event.kind in (EventKind.SOUND, EventKind.TEST_ALERT)
-    if event.sound is None or heard is None or not tells:
+    if event.sound is None or event.phase is Phase.POSSIBLE or not tells:
         return ()
-    attributes = to_json(attributes_payload(event))
-    return (
-        Message(topics.sound_attributes(event.sound), attributes, qos=0, retain=True),
-        Message(topics.sound_state(event.sound), heard, retain=True),
-    )
+    text = to_json(attributes_payload(event))
+    attributes = Message(topics.sound_attributes(event.sound), text, qos=0, retain=True)
+    if heard is None:
+        return (attributes,)
+    return (attributes, Message(topics.sound_state(event.sound), heard, retain=True))
 
 
 def clearing(topics: Topics, sounds: Iterable[str]) -> tuple[Message, ...]:

@@ -5,7 +5,16 @@ from datetime import datetime
 from typing import Any
 
 from detector.alerts.messages import event_payload, to_json
-from detector.core.events import ClassScore, Detection, Event, EventKind, Phase, Urgency
+from detector.core.events import (
+    ClassScore,
+    Detection,
+    Event,
+    EventKind,
+    LabelProbability,
+    Phase,
+    SecondStage,
+    Urgency,
+)
 
 
 def body_of(event: Event) -> str:
@@ -37,6 +46,7 @@ def event_of(body: Mapping[str, Any], decided_monotonic_s: float) -> Event:
         detection=_detection(body),
         latency_ms=body["latency_ms"],
         reason=body["reason"],
+        second_stage=_second_stage(body.get("second_stage")),  # older bodies have none
         test=body["test"],
         clock_synchronised=body["clock_synchronised"],
         decided_monotonic_s=decided_monotonic_s,
@@ -55,6 +65,15 @@ def _detection(body: Mapping[str, Any]) -> Detection | None:
         level_dbfs=_value(body["level_dbfs"]),
         why=_text(body.get("why")),  # older bodies have none
     )
+
+
+def _second_stage(told: Mapping[str, Any] | None) -> SecondStage | None:
+    if told is None:
+        return None
+    labels = [
+        LabelProbability(_text(one["label"]), _value(one["probability"])) for one in told["labels"]
+    ]
+    return SecondStage(_text(told["classifier"]), tuple(labels), _value(told["heard_s"]))
 
 
 def _text(text: str | None) -> str:

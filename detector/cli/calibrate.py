@@ -130,14 +130,14 @@ def run(arguments: argparse.Namespace) -> int:
     plain = _load(arguments)
     config = with_all_sounds(plain)
     out = _out(arguments, config)
-    _check_place(out)  # what is a folder, such as `.`, has no suffix either
+    check_place(out)  # what is a folder, such as `.`, has no suffix either
     report = arguments.report or out.with_suffix(".html")
-    _check_place(report)
+    check_place(report)
     before = read_calibration(out) if out.exists() else None
     result = _calibrate(arguments, config)
     made = calibration_of(result, [*arguments.data, *arguments.evening])
     page = report_html(result, made=f"{made.provenance.made_by}, {made.provenance.date}")
-    _write({report: page, out: calibration_text(over(made, before), out.parent)})
+    write_all({report: page, out: calibration_text(over(made, before), out.parent)})
     _tell(result, plain.enabled_sounds)
     print(f"written: {out}, {report}")
     print("the detector uses it after its next start or reload (systemctl reload detector)")
@@ -170,7 +170,7 @@ def _out(arguments: argparse.Namespace, config: "Config") -> Path:
     return folder / CALIBRATION_NAME
 
 
-def _check_place(path: Path) -> None:
+def check_place(path: Path) -> None:
     """Before an hour of recordings is heard; raises DataError for what is no place for a file."""
     if path.is_dir():
         raise DataError(f"{path} cannot be written: it is a folder; name a file in it")
@@ -203,7 +203,7 @@ def _recordings(arguments: argparse.Namespace) -> "list[Recording]":
     return [*labelled, *(one for folder in arguments.evening for one in evenings(folder))]
 
 
-def _write(texts: Mapping[Path, str]) -> None:
+def write_all(texts: Mapping[Path, str]) -> None:
     """All of them or none; raises DataError for one that cannot be written."""
     drafts: dict[Path, Path] = {}
     try:

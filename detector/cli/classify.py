@@ -93,11 +93,14 @@ def _classify(path: Path, config: "Config", recogniser: "Recogniser") -> _Report
     from detector.service.build import build_pipeline
     from detector.service.clock import SystemClock
     from detector.service.offline import run_to_end
+    from detector.service.secondstage import at_once
 
     clock = SystemClock()
     report = _Report(path)
     source = FileSource(path, realtime=False, channel=config.audio.channel, clock=clock)
-    pipeline = build_pipeline(config, [recogniser], clock=clock, on_snapshot=report.windows.append)
+    pipeline = build_pipeline(
+        config, [recogniser], clock=clock, on_snapshot=report.windows.append, ask=at_once
+    )
     with audio_progress(path) as progress:
         for reached, events in run_to_end(source, pipeline, recogniser.spec):
             report.events += events

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Subparsers = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
 
+FETCH_TIMEOUT_S = 6.0
+"""How long each address of the model may be silent: meanwhile nothing is heard."""
 _PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 
 
@@ -117,27 +119,18 @@ def load_model(
     """The model, having classified one window of silence: the first one takes longest.
 
     With ``rests`` it rests in quiet, if it is configured to: for whoever listens for days.
-
-    Raises ModelError where it is absent (and not to be fetched), damaged or no classifier.
+    Where there is none, none is named and none can be fetched, the one that comes with the detector
+    stands in, which is said.  Raises ModelError where one is damaged or no classifier.
     """
-    import numpy as np
-
-    from detector.model.recogniser import WindowRecogniser
-    from detector.model.store import OFFICIAL
-    from detector.model.trial import open_classifier
-    from detector.service.monitor import ModelFacts
-    from detector.service.parts import LoadedModel
+    from detector.core.errors import ModelError
+    from detector.service.standin import load_file, load_stand_in
 
     find = fetched_model if fetch else found_model
-    path, wanted = find(arguments, config), config.model
-    classifier = open_classifier(
-        path, runtime=wanted.runtime, threads=wanted.threads, sha256=wanted.sha256
-    )
-    classifier.scores(np.zeros(classifier.window_samples, np.float32))
-    rests = rests and wanted.rest
-    recogniser = WindowRecogniser(classifier, hop_seconds=wanted.hop_seconds, rests=rests)
-    name = "yamnet" if classifier.content_hash == OFFICIAL.sha256 else path.stem
-    return LoadedModel(recogniser, ModelFacts(name, classifier.runtime_name, recogniser.spec))
+    try:
+        path = find(arguments, config)
+    except ModelError as error:
+        return load_stand_in(error, arguments.model, config.model, os.environ)
+    return load_file(path, config.model, rests=rests and config.model.rest)
 
 
 def found_model(arguments: argparse.Namespace, config: "Config") -> Path:
@@ -163,6 +156,7 @@ def fetched_model(arguments: argparse.Namespace, config: "Config") -> Path:
             configured=config.model.path,
             environ=os.environ,
             progress=progress,
+            timeout_s=FETCH_TIMEOUT_S,
         )
 
 

@@ -59,11 +59,12 @@ def check(arguments: argparse.Namespace) -> int:
     from detector.core.errors import ConfigError
     from detector.model.store import find_model
     from detector.service.heads import read_heads
+    from detector.service.secondstage import read_stages
 
     config = load(arguments)
     found = find_model(option=arguments.model, configured=config.model.path, environ=os.environ)
     problems, set_aside = ([], frozenset()) if found is None else _held_against(config, found)
-    if problems := [*problems, *read_heads(config)[1]]:
+    if problems := [*problems, *read_heads(config)[1], *read_stages(config)[1]]:
         raise ConfigError(problems)
     if found is None:
         print("class names were not checked: there is no model yet (detector model fetch)")

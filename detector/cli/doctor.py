@@ -131,6 +131,8 @@ def _model(arguments: argparse.Namespace, config: "Config") -> Finding:
     facts = model.facts
     detail = f"{facts.name}, {len(facts.spec.labels)} classes, on {facts.runtime}"
     reasons = dict.fromkeys(reason for sound in sounds for reason in sound.refused)
+    if facts.stands_in:
+        return Finding(Verdict.WARNING, f"{detail}: {facts.stands_in}", _FETCH_REMEDY)
     if reasons:
         count = sum(bool(sound.refused) for sound in sounds)
         detail += f"; {count} sounds not as configured: {'; '.join(reasons)}"
@@ -138,6 +140,10 @@ def _model(arguments: argparse.Namespace, config: "Config") -> Finding:
     return Finding(Verdict.OK, detail)
 
 
+_FETCH_REMEDY = (
+    "it finds less and tells more falsely (docs/crnn.md): detector model fetch, or bring the file; "
+    "the next start uses it"
+)
 _HEAD_REMEDY = (
     "these were fitted for the published model and a hop of 0.48 s: use those, or fit to yours "
     "with `detector calibrate`"

@@ -111,6 +111,7 @@ def _own_ears(arguments: argparse.Namespace) -> Iterator[tuple[str, Iterator[Lin
     from detector.alerts.sinks import Delivery
     from detector.audio.open import open_source
     from detector.core.events import Event
+    from detector.service.aside import Aside
     from detector.service.build import build_pipeline
     from detector.service.clock import SystemClock
     from detector.service.parts import snapshot_document
@@ -129,7 +130,10 @@ def _own_ears(arguments: argparse.Namespace) -> Iterator[tuple[str, Iterator[Lin
             queue.put({"event": delivery_payload(Delivery(event))})
 
     spec = model.recogniser.spec
-    pipeline = build_pipeline(config, [model.recogniser], clock=clock, on_snapshot=show)
+    aside = Aside()
+    pipeline = build_pipeline(
+        config, [model.recogniser], clock=clock, on_snapshot=show, ask=aside.ask
+    )
     source = open_source(config.audio, clock=clock, keep_samples=spec.context_samples)
     worker = Worker(source=source, pipeline=pipeline, clock=clock, on_events=tell)
     queue.ended = worker.ended
@@ -140,6 +144,7 @@ def _own_ears(arguments: argparse.Namespace) -> Iterator[tuple[str, Iterator[Lin
     finally:
         queue.close()
         worker.stop()
+        aside.stop()
         source.stop()
     if worker.failure is not None:
         raise worker.failure
@@ -174,7 +179,7 @@ def _show_json(lines: Iterator[Line]) -> None:
 def _plain(line: Line) -> str:
     """One line of text a window, for pipes and logs."""
     if "event" in line:
-        return f"*** {line['event']['event_type']} ({line['event']['id']})"
+        return f"*** {_event_text(line['event'])} ({line['event']['id']})"
     if "snapshot" not in line:
         return str(line.get("status", ""))
     window = line["snapshot"]
@@ -182,6 +187,14 @@ def _plain(line: Line) -> str:
     heard = window["sounds"]
     sounds = " | ".join(f"{one['sound']}: {why_text(heard, one)}" for one in heard)
     return f"{window['end_s']:9.2f} s {window['level_dbfs']:7.1f} dBFS  {best} | {sounds}"
+
+
+def _event_text(event: Line) -> str:
+    """Its type, and what a second stage makes of it."""
+    found = event.get("second_stage")
+    if not found:
+        return str(event["event_type"])
+    return f"{event['event_type']}: {found['label']} {found['probability']:.2f}"
 
 
 def _show_live(title: str, lines: Iterator[Line]) -> None:
@@ -195,7 +208,7 @@ def _show_live(title: str, lines: Iterator[Line]) -> None:
         for line in lines:
             if "event" in line:
                 now = time.strftime("%H:%M:%S")
-                events.append(f"{now}  {line['event']['event_type']}")
+                events.append(f"{now}  {_event_text(line['event'])}")
             elif "snapshot" in line:
                 window, status = line["snapshot"], title
             elif "status" in line:

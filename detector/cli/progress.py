@@ -42,6 +42,13 @@ def recordings_progress() -> Iterator[Report]:
         yield report
 
 
+@contextmanager
+def learning_progress() -> Iterator[Report]:
+    """A bar over batches; reports are (batches done, batches in all)."""
+    with _bar("learning", binary=False, unit="") as report:
+        yield report
+
+
 @dataclass(frozen=True, slots=True)
 class ScanReport:
     """Where a scan tells how far it is, and what cannot be heard."""

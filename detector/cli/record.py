@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     client = None if named else running_service(arguments.node)
     last_said = ""
     try:
-        with _own_ears(arguments) if client is None else _service(client) as items:
+        with own_ears(arguments) if client is None else service_ears(client) as items:
             last_said = _record(folder, items, 60.0 * arguments.minutes)
     except KeyboardInterrupt:
         pass
@@ -199,7 +199,8 @@ def _summary(folder: "RecordingFolder", label: str) -> None:
 
 
 @contextmanager
-def _service(client: "ControlClient") -> "Iterator[Iterator[Block | Gap | str]]":
+def service_ears(client: "ControlClient") -> "Iterator[Iterator[Block | Gap | str]]":
+    """What the service hears, and what its source says of itself."""
     queue = LineQueue()
 
     def read() -> None:
@@ -234,7 +235,8 @@ def _items(lines: Iterator[Line]) -> "Iterator[Block | Gap | str]":
 
 
 @contextmanager
-def _own_ears(arguments: argparse.Namespace) -> "Iterator[Iterator[Block | Gap | str]]":
+def own_ears(arguments: argparse.Namespace) -> "Iterator[Iterator[Block | Gap | str]]":
+    """The same of a source of our own, as the options and the configuration say."""
     from detector.audio.open import open_source
     from detector.core.audio import SAMPLE_RATE_HZ, End, Source
     from detector.service.clock import SystemClock

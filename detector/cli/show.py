@@ -1,7 +1,7 @@
 """How events, windows and levels look to a person."""
 
 from detector.alerts.messages import event_type
-from detector.core.events import ClassScore, Event, Phase
+from detector.core.events import ClassScore, Event, Phase, SecondStage
 from detector.core.level import FLOOR_DBFS
 
 
@@ -19,6 +19,12 @@ def classes(best: tuple[ClassScore, ...], count: int = 3) -> str:
     return ", ".join(f"{one.name} {one.score:.2f}" for one in best[:count])
 
 
+def labels(found: SecondStage) -> str:
+    """``hungry 0.71, tired 0.29 (cry_reasons, 6.0 s)``."""
+    told = ", ".join(f"{one.label} {one.probability:.2f}" for one in found.labels[:3])
+    return f"{told} ({found.classifier}, {found.heard_s:.1f} s)"
+
+
 def event_line(event: Event) -> str:
     """One line for an event on the source's own time."""
     if event.detection is None:
@@ -26,6 +32,8 @@ def event_line(event: Event) -> str:
     found = event.detection
     at_s = event.onset_s if event.offset_s is None else event.offset_s
     line = f"{seconds(at_s):>9}  {event_type(event):<22}"
+    if event.phase is Phase.UPDATE and event.second_stage is not None:
+        return f"{line} {labels(event.second_stage)}"
     if event.phase is Phase.OFFSET:
         lasted = (event.offset_s or 0.0) - event.onset_s
         return f"{line} after {lasted:.1f} s, peak {found.peak_probability:.2f} ({event.reason})"

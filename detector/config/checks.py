@@ -129,6 +129,9 @@ def _files(config: Config) -> Iterator[tuple[str, Path | None]]:
     if config.audio.source == "file":
         yield "audio.path", config.audio.path
     yield "model.path", config.model.path
+    for name, sound in config.enabled_sounds.items():
+        if sound.second_stage is not None:
+            yield f"sounds.{name}.second_stage.classifier", sound.second_stage.classifier
     yield "mqtt.password_file", config.mqtt.password_file
     for name in ("ca_file", "certificate_file", "key_file"):
         yield join("mqtt.tls", name), getattr(tls, name)

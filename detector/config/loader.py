@@ -9,9 +9,10 @@ from types import MappingProxyType
 from detector.config.calibration import CALIBRATION_NAME, apply_calibration
 from detector.config.checks import check
 from detector.config.document import WRONG, Document
+from detector.config.own import FOLDER_NAME, own_sounds, state_folder
 from detector.config.schema import Config
 from detector.config.setting import Origin
-from detector.config.sounds import read_sounds
+from detector.config.sounds import Own, read_sounds
 from detector.config.yaml_text import Unreadable, compose, read_text
 from detector.core.errors import ConfigError, Problem
 
@@ -34,6 +35,7 @@ def load_config(
     Without a path: the file that ``$DETECTOR_CONFIG`` names, else the user's (``detector.yaml``
     in ``~/.config/detector``), else the system's.  ``Config.origins[""]`` says which it was.
     Without ``calibrated``, no calibration file goes over it: what it was before it was calibrated.
+    Sounds that were learnt here are listened for beside those that it names.
     Where there is no configuration, a calibration may still lie where the user's would be.
 
     Raises ConfigError with all problems at once.
@@ -41,14 +43,15 @@ def load_config(
     found = path or _search(environ, system_path)
     if found is None:
         _log.info("no configuration file: every setting has its default")
-        return parse_config("", "default", folder=users_folder(environ), calibrated=calibrated)
+        folder = users_folder(environ)
+        return parse_config("", "default", folder=folder, calibrated=calibrated, environ=environ)
     _log.info("configuration: %s", found)
     try:
         text = read_text(found)
     except Unreadable as error:
         raise ConfigError([_as_problem(error, str(found), _named_by(path, environ))]) from None
     folder = found.absolute().parent
-    return parse_config(text, str(found), folder=folder, calibrated=calibrated)
+    return parse_config(text, str(found), folder=folder, calibrated=calibrated, environ=environ)
 
 
 def users_folder(environ: Mapping[str, str]) -> Path | None:
@@ -81,9 +84,16 @@ def _as_problem(error: Unreadable, source: str, remark: str = "") -> Problem:
 
 
 def parse_config(
-    text: str, source_name: str, *, folder: Path | None = None, calibrated: bool = True
+    text: str,
+    source_name: str,
+    *,
+    folder: Path | None = None,
+    calibrated: bool = True,
+    environ: Mapping[str, str] = MappingProxyType({}),
 ) -> Config:
     """Make a Config of YAML ``text``; paths in it are relative to ``folder`` (default: here).
+
+    ``environ`` tells where state is kept, and with it the sounds that were learnt here.
 
     Raises ConfigError with all problems at once, each with ``source_name`` and its line.
     """
@@ -94,7 +104,8 @@ def parse_config(
     except Unreadable as error:
         raise ConfigError([_as_problem(error, source_name)]) from None
     values = {} if root is None else document.given(root, Config, "")
-    values["sounds"] = read_sounds(document, values.get("sounds"))
+    own = _own(values.get("state_directory"), environ)
+    values["sounds"] = read_sounds(document, values.get("sounds"), own)
     config: Config = document.complete(Config, values, "")
     others: list[Problem] = []
     if config is not WRONG:
@@ -104,3 +115,11 @@ def parse_config(
     document.raise_problems(others)
     origins = {"": Origin(source_name), **document.origins}
     return replace(config, origins=MappingProxyType(origins))
+
+
+def _own(configured: Path | None, environ: Mapping[str, str]) -> Own:
+    """The sounds that were learnt here; none where nothing says where state is kept."""
+    told = ("STATE_DIRECTORY", "XDG_STATE_HOME", "HOME")
+    if configured is None and not any(environ.get(name) for name in told):
+        return {}
+    return own_sounds(state_folder(configured, environ) / FOLDER_NAME)

@@ -28,6 +28,7 @@ from detector.config.sound import (
     FittedFor,
     Pooling,
     RefinementConfig,
+    SecondStageConfig,
     SoundConfig,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "MqttConfig",
     "Pooling",
     "RefinementConfig",
+    "SecondStageConfig",
     "SelfTestConfig",
     "SoundConfig",
     "TlsConfig",
@@ -177,7 +179,7 @@ class Config:
     sounds: Mapping[str, SoundConfig] = setting(
         "The sounds to listen for, by name; exactly those that stand here. A shipped sound needs "
         "its name only, and each setting given replaces the shipped one. Without this section: "
-        "baby_cry, doorbell and smoke_alarm.",
+        "baby_cry, doorbell and smoke_alarm. Beside them, what `detector learn` has learnt.",
         default=lambda: MappingProxyType({}),
     )
     calibration: Path | None = setting(

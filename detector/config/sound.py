@@ -99,6 +99,21 @@ class EvidenceConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecondStageConfig:
+    """What else is asked of a sound, once it is confirmed."""
+
+    classifier: Path = setting("File of a clip classifier, as `detector train` writes it.")
+    seconds: float = setting(
+        "Seconds of audio, from the beginning of the sound, that it is asked about; of a sound "
+        "that ends earlier, all there is. Best as long as the recordings it was trained on.",
+        default=6.0,
+        unit="s",
+        minimum=0.5,
+        maximum=30.0,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SoundConfig:
     """A sound to listen for."""
 
@@ -160,6 +175,12 @@ class SoundConfig:
         unit="s",
         minimum=1.0,
         maximum=86_400.0,
+    )
+    second_stage: SecondStageConfig | None = setting(
+        "A classifier that is asked about the sound's audio after it was told: why does the baby "
+        "cry? Its answer comes later, as an event `<sound>_updated` and in the attributes. "
+        "Default: none.",
+        default=None,
     )
     urgency: Urgency = setting(
         "How much it matters that a person knows now.", default=Urgency.NOTICE

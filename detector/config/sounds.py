@@ -23,7 +23,7 @@ DEFAULT_SOUNDS = ("baby_cry", "doorbell", "smoke_alarm")
 SHIPPED = Origin("shipped")
 
 _RESERVED = {kind.value for kind in EventKind} - {EventKind.SOUND.value}
-_RESERVED_ENDINGS = ("_ended", "_possible")
+_RESERVED_ENDINGS = ("_ended", "_possible", "_updated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,24 @@ def _shipped() -> Mapping[str, _Base]:
     return MappingProxyType(bases)
 
 
-def read_sounds(document: Document, node: yaml.Node | None) -> Mapping[str, SoundConfig]:
-    """The sounds to listen for: those that stand in ``node``, or the usual three without one."""
+Own = Mapping[str, tuple[SoundConfig, Mapping[str, Origin]]]
+"""Sounds that were learnt here, see ``detector.config.own``."""
+
+
+def read_sounds(
+    document: Document, node: yaml.Node | None, own: Own = MappingProxyType({})
+) -> Mapping[str, SoundConfig]:
+    """The sounds to listen for: those that stand in ``node``, or the usual three without one.
+
+    Beside them all of one's ``own``; what stands in ``node`` under such a name goes over it.
+    """
+    bases = {name: _Base(*learnt) for name, learnt in own.items()}
+    bases.update(_shipped())  # a shipped name stays what it is
     sounds: dict[str, SoundConfig] = {}
-    for name, settings in _named(document, node):
+    named = dict(_named(document, node))
+    for name in [*named, *(one for one in own if one not in {*named, *_shipped()})]:
         key = f"sounds.{shown(name)}"
-        sound = _read_sound(document, name, key, settings)
+        sound = _read_sound(document, name, key, named.get(name), bases.get(name))
         if sound is not None:
             sounds[name] = sound
     return MappingProxyType(sounds)
@@ -102,12 +114,11 @@ def _offer() -> str:
 
 
 def _read_sound(
-    document: Document, name: str, key: str, node: yaml.Node | None
+    document: Document, name: str, key: str, node: yaml.Node | None, base: _Base | None
 ) -> SoundConfig | None:
     if not _is_good_name(document, name, key):
         return None
     values = {} if node is None else document.given(node, SoundConfig, key)
-    base = _shipped().get(name)
     if base is not None and values.get("evidence", base.sound.evidence) != base.sound.evidence:
         base = _for_other_evidence(base)
     sound = (
@@ -127,10 +138,15 @@ def _is_good_name(document: Document, name: str, key: str) -> bool:
         right = "lower-case letters, digits and _, beginning with a letter, at most 40"
         document.problem_at(key, f"is not a name for a sound: write {right}")
         return False
-    if name in _RESERVED or name.endswith(_RESERVED_ENDINGS):
+    if is_reserved(name):
         document.problem_at(key, "is the name of another kind of event: choose another")
         return False
     return True
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a name means another kind of event."""
+    return name in _RESERVED or name.endswith(_RESERVED_ENDINGS)
 
 
 def _for_other_evidence(base: _Base) -> _Base:

@@ -75,6 +75,26 @@ class Detection:
     """Why it came to this, for a person: ``0.71 ≥ 0.46, 1.5 s of 1.4 s heard``."""
 
 
+@dataclass(frozen=True, slots=True)
+class LabelProbability:
+    """What a second stage may say, and how likely it finds that."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class SecondStage:
+    """What a classifier of its own makes of a sound, once that is confirmed."""
+
+    classifier: str
+    """Its name."""
+    labels: tuple[LabelProbability, ...]
+    """All of them, the likeliest first."""
+    heard_s: float
+    """Seconds of audio that it rests on."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """Something decided. Immutable for its (id, phase)."""
@@ -96,6 +116,8 @@ class Event:
     """Estimated onset (at an offset: estimated end) to publication."""
     reason: str | None = None
     """Why a sound ended, or who disarmed."""
+    second_stage: SecondStage | None = None
+    """At an update, and at an offset after it."""
     test: bool = False
     clock_synchronised: bool | None = None
     decided_monotonic_s: float = 0.0

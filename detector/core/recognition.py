@@ -1,7 +1,8 @@
 """What a recogniser makes of audio: observations on windows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -20,10 +21,28 @@ Kept in half precision (float16), which is as much as a quantised model has."""
 ENVELOPES = "envelopes"
 """Name of the output that holds how surely a tone sounds in each of some bands, 0 … 1, step by
 step, shape (steps, bands)."""
+STEPS = "steps"
+"""Name of the output that holds one score per class for every ``STEP_S``, from the beginning of the
+window on, shape (steps, classes)."""
+STEP_S = 0.08
 LEVEL = "level_dbfs"
 """Name of the output that holds the window's RMS level, shape ()."""
 
 Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How the score of a class that is a sound of ours is decided on, as its model's file says."""
+
+    slope: float
+    offset: float
+    """Of the logistic curve from the score's log-odds to a probability."""
+    threshold: float
+    """A probability."""
+    release_threshold: float
+    hop_s: float
+    """Between observations, when these were settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +58,8 @@ class RecogniserSpec:
     hop_samples: int
     context_samples: int
     """Samples that one observation looks at: the window."""
+    tellings: Mapping[str, Telling] = field(default_factory=lambda: MappingProxyType({}))
+    """By label that is the name of a sound of ours; none of YAMNet's is."""
 
     @property
     def hop_s(self) -> float:

@@ -6,6 +6,9 @@ several trunks, weighs what they give, and makes a probability of the sum::
     inputs → trunk: relu(inputs · weights + bias) ─┐
     inputs → trunk: the inputs as they are ────────┴→ · weights + bias = log-odds → curve
 
+A trunk may first lay its inputs on a sphere: what counts is then in which direction they differ
+from the usual, and not how far.
+
 The log-odds may be averaged over a few windows.
 
 Windows that join one another make a stretch; audio that was lost begins a new one.  Near the
@@ -113,15 +116,34 @@ class Layer:
         return np.asarray(np.maximum(inputs @ self.weights + self.bias, 0.0), np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class Sphere:
+    """(inputs - centre) / scale, at length 1."""
+
+    centre: Array
+    """Shape (inputs,)."""
+    scale: Array
+    """Shape (inputs,); nowhere 0."""
+
+    def __call__(self, inputs: Array) -> Array:
+        """From (…, inputs) to the same shape; the centre itself stays at length 0."""
+        apart = (inputs - self.centre) / self.scale
+        length = np.sqrt(np.sum(apart * apart, axis=-1, keepdims=True))
+        return np.asarray(apart / np.maximum(length, np.float32(1e-6)), np.float32)
+
+
 class Trunk:
-    """Inputs side by side, and what a layer makes of them if there is one.
+    """Inputs side by side, on a sphere if there is one, and what a layer makes of them if there is.
 
     Several heads may share a trunk: it is worked out once a window.  Not thread-safe: one owner.
     """
 
-    def __init__(self, looks: Sequence[Look], layer: Layer | None = None) -> None:
+    def __init__(
+        self, looks: Sequence[Look], layer: Layer | None = None, sphere: Sphere | None = None
+    ) -> None:
         self.looks = tuple(looks)
         self.layer = layer
+        self.sphere = sphere
         self.windows = 1 + max(look.oldest for look in self.looks)
         """How many windows it looks at, at most."""
         self._given: deque[tuple[Observation, Array]] = deque(maxlen=MOST_AVERAGED)
@@ -142,6 +164,8 @@ class Trunk:
         return self._through(np.concatenate(inputs, axis=1))
 
     def _through(self, inputs: Array) -> Array:
+        if self.sphere is not None:
+            inputs = self.sphere(inputs)
         return inputs if self.layer is None else self.layer(inputs)
 
 

@@ -160,6 +160,17 @@ class Classifier:
             raise ModelError(f"{self._path}: the model failed: {_one_line(error)}") from error
 
 
+def open_graph(
+    path: Path, content: bytes, *, runtime: str, threads: int
+) -> tuple[RuntimeName, _Interpreter]:
+    """The content of a model file of any kind, ready to run, and the package that runs it.
+
+    Raises ModelError where no runtime is installed, or it cannot load the model.
+    """
+    name, interpreter_class = _choose_runtime(runtime)
+    return name, _load(path, name, interpreter_class, threads, content)
+
+
 def _choose_runtime(wanted: str) -> tuple[RuntimeName, _Interpreter]:
     reasons = []
     for name, load in _RUNTIMES.items():

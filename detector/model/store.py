@@ -23,6 +23,8 @@ OFFICIAL_URLS = (
 )
 """Where the same bytes are published; tried in order."""
 
+TIMEOUT_S = 20.0
+"""How long an address may be silent."""
 MODEL_VARIABLE = "DETECTOR_MODEL"
 """Environment variable that names a model file."""
 
@@ -96,6 +98,11 @@ def find_model(
     return None
 
 
+def is_named(option: Path | None, configured: Path | None, environ: Mapping[str, str]) -> bool:
+    """Whether somebody names a model, so that no other will do."""
+    return _named_model(option, configured, environ) is not None
+
+
 def resolve_model(
     *,
     option: Path | None = None,
@@ -103,9 +110,11 @@ def resolve_model(
     environ: Mapping[str, str],
     published: PublishedModel = OFFICIAL,
     progress: Progress | None = None,
+    timeout_s: float = TIMEOUT_S,
 ) -> Path:
     """Find the model as ``find_model`` does, or fetch it into a cache.
 
+    ``timeout_s`` is how long an address may be silent.
     Raises ModelError: a first line that says what is wrong, then where it was looked for, what
     each address answered, and how to put the file there by hand.
     """
@@ -115,7 +124,7 @@ def resolve_model(
     candidates = cache_candidates(environ, published)
     destination = cache_destination(candidates)
     try:
-        _fetch(published, destination, progress=progress)
+        _fetch(published, destination, progress=progress, timeout_s=timeout_s)
     except FetchError as error:
         raise ModelError(_nowhere(candidates, error)) from error
     return destination
@@ -151,7 +160,13 @@ def fetch_model(
     return destination
 
 
-def _fetch(published: PublishedModel, destination: Path, *, progress: Progress | None) -> None:
+def _fetch(
+    published: PublishedModel,
+    destination: Path,
+    *,
+    progress: Progress | None,
+    timeout_s: float = TIMEOUT_S,
+) -> None:
     _log.info("fetching the model, %.1f MB, to %s", published.size / 1e6, destination)
     url = fetch(
         published.urls,
@@ -159,6 +174,7 @@ def _fetch(published: PublishedModel, destination: Path, *, progress: Progress |
         sha256=published.sha256,
         size=published.size,
         progress=progress,
+        timeout_s=timeout_s,
     )
     _log.info("fetched the model from %s", url)
 

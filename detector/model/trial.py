@@ -15,8 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from detector.core.errors import ModelError
+from detector.model.embedded import is_embedded
 from detector.model.interpreter import Classifier
 from detector.model.modelfile import ModelFile, read_model_file
+from detector.model.stepfile import step_facts
+from detector.model.steps import StepModel
 from detector.model.store import OFFICIAL_SHA256
 
 _log = logging.getLogger(__name__)
@@ -43,12 +46,38 @@ def open_classifier(
     Raises ModelError as ``Classifier`` does, and where the trial crashes, takes longer than
     ``timeout_s`` or too much memory, or gives scores that are no numbers.
     """
+    file = _tried(path, runtime, threads, sha256, timeout_s)
+    return Classifier(path, runtime=runtime, threads=threads, sha256=file.sha256)
+
+
+def open_model(
+    path: Path,
+    *,
+    runtime: str = "auto",
+    threads: int = 1,
+    sha256: str | None = None,
+    timeout_s: float = TRIAL_S,
+) -> Classifier | StepModel:
+    """The same, for a model of either kind."""
+    file = _tried(path, runtime, threads, sha256, timeout_s)
+    return _loaded(file, runtime, threads)
+
+
+def _loaded(file: ModelFile, runtime: str, threads: int) -> Classifier | StepModel:
+    kind = Classifier if step_facts(file.path, file.content) is None else StepModel
+    return kind(file.path, runtime=runtime, threads=threads, sha256=file.sha256)
+
+
+def _tried(
+    path: Path, runtime: str, threads: int, sha256: str | None, timeout_s: float
+) -> ModelFile:
+    """A model's file, which has passed its trial if it needs one."""
     file = read_model_file(path, sha256=sha256)
     key = (file.sha256, runtime)
-    if file.sha256 != OFFICIAL_SHA256 and key not in _passed:
+    if file.sha256 != OFFICIAL_SHA256 and key not in _passed and not is_embedded(path):
         try_model(file, runtime=runtime, threads=threads, timeout_s=timeout_s)
         _passed.add(key)
-    return Classifier(path, runtime=runtime, threads=threads, sha256=file.sha256)
+    return file
 
 
 def try_model(
@@ -85,7 +114,7 @@ def _end(code: int) -> str:
     return f"not to be used, it is damaged or too large: it crashed the interpreter ({name})"
 
 
-def exercise(classifier: Classifier) -> None:
+def exercise(classifier: Classifier | StepModel) -> None:
     """Classify silence and noise. Raises ModelError where what comes of it are no numbers."""
     silence = np.zeros(classifier.window_samples, np.float32)
     noise = np.random.default_rng(0).uniform(-1.0, 1.0, len(silence)).astype(np.float32)
@@ -112,7 +141,7 @@ def main(path: Path, sha256: str, runtime: str, threads: int) -> int:
     """Try one model; prints why it is no good, if it is not."""
     try:
         confine(MEMORY_BYTES + 4 * path.stat().st_size)
-        exercise(Classifier(path, runtime=runtime, threads=threads, sha256=sha256))
+        exercise(_loaded(read_model_file(path, sha256=sha256), runtime, threads))
     except ModelError as error:
         told = str(error)
         print(told if told.startswith(str(path)) else f"{path}: {told}")  # noqa: T201 - to our parent

@@ -19,6 +19,7 @@ from detector.events.scorers import best_classes
 from detector.service.control import Handler
 from detector.service.parts import Parts, snapshot_document
 from detector.service.promises import promise
+from detector.service.remembered import take_document
 
 _Result = TypeVar("_Result")
 Ask = Callable[[Callable[[], None]], None]
@@ -38,11 +39,13 @@ class Answers:
         node: str,
         ask: Ask,
         parts: Callable[[], Parts],
+        reload: Callable[[], None] = lambda: None,
         within_s: float = ANSWER_WITHIN_S,
     ) -> None:
         self._node = node
         self._ask = ask
         self._parts = parts
+        self._reload = reload
         self._within_s = within_s
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -53,6 +56,8 @@ class Answers:
             "recent": self._recent,
             "explain": self._explain,
             "history": self._history,
+            "take": self._take,
+            "reload": lambda _request: self._reload_soon(),
             "test_alert": lambda request: self._command(TestAlert(_text(request, "sound"))),
             "selftest": lambda _request: self._self_test(),
             "arm": lambda _request: self._command(SetArmed(armed=True)),
@@ -71,6 +76,23 @@ class Answers:
     def _begin_self_test(self) -> Future[SelfTestReport]:
         return self._parts().desk.self_test()
 
+    def _reload_soon(self) -> dict[str, Any]:
+        self._reload()
+        return {"done": "the configuration is read anew"}
+
+    def _take(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What the model made of an event that is not longer ago than is remembered."""
+        wanted = _text(request, "event")
+        parts = self._parts()
+        known = read_history(parts.outputs.history, Question())
+        found = next((one for one in known if one["id"] == wanted), None)
+        if found is None:
+            raise ControlError(f"{wanted}: no such event in the history; see detector history")
+        if not found["sound"] or found["test"]:
+            raise ControlError(f"{wanted}: that was no sound that was heard")
+        now = parts.clock.wall(), parts.clock.monotonic()
+        return self._wait(parts.worker.submit(lambda pipeline: take_document(pipeline, found, now)))
+
     def _status(self) -> dict[str, Any]:
         parts = self._parts()
         return {
@@ -83,6 +105,7 @@ class Answers:
             "sounds": parts.desk.sounds,
             "evidence": {name: list(told) for name, told in parts.worker.pipeline.evidence.items()},
             "windows": parts.worker.statistics.windows,
+            "state_directory": str(parts.overrides.directory),
         }
 
     def _recent(self, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,17 +11,19 @@ from detector.config.checks import check_classes
 from detector.config.sounds import SHIPPED
 from detector.core.clock import Clock
 from detector.core.errors import ConfigError
-from detector.core.recognition import Recogniser, RecogniserSpec
+from detector.core.recognition import STEPS, Recogniser, RecogniserSpec
 from detector.events.cadence import PATTERNS, SHORT_BEEPS, SPEAKS, T3, Cadence
 from detector.events.calibration import Calibration, Identity, Platt, Stretched
 from detector.events.gate import Gate, GateSettings
 from detector.events.scorers import POOLINGS, Family, Scorer, Strongest, Unless
 from detector.events.sounds import SoundDetector
+from detector.events.steps import SteppedFamily
 from detector.model.envelopes import ToneEnvelopes
 from detector.service.eventmaker import EventMaker
 from detector.service.fitted import InForce, InUse, in_force, refused_calibration, stand_ins
 from detector.service.heads import Place, Settled, settle_heads
 from detector.service.pipeline import ListenedSound, Pipeline, Snapshot
+from detector.service.secondstage import Ask, SecondStages, settle_stages
 
 _log = logging.getLogger(__name__)
 
@@ -39,23 +41,27 @@ def build_pipeline(
     clock: Clock,
     on_snapshot: Callable[[Snapshot], None] | None = None,
     is_watched: Callable[[], bool] = lambda: True,
+    ask: Ask | None = None,
 ) -> Pipeline:
-    """The pipeline for these settings.
+    """The pipeline for these settings; without ``ask``, no second stage is asked anything.
 
     Raises:
-        ConfigError: a family names classes that the model does not have, or the file of a head is
-            absent or damaged.
+        ConfigError: a family names classes that the model does not have, or the file of a head, or
+            of a second stage, is absent or damaged.
     """
     spec = recognisers[0].spec
     force = in_force(config, InUse.of(spec))
     beside = [ToneEnvelopes()] if len(recognisers) == ENVELOPES_PLACE else []
     listens = _listens_for_cadences(force.config)
+    events = EventMaker(node=config.node, clock=clock)
+    sounds = _sounds(force, spec)
     return Pipeline(
         recognisers=[*recognisers, *beside] if listens else recognisers,
-        sounds=_sounds(force, spec),
-        events=EventMaker(node=config.node, clock=clock),
+        sounds=sounds,
+        events=events,
         on_snapshot=on_snapshot,
         is_watched=is_watched,
+        stages=ask and SecondStages(settle_stages(force.config, spec), ask, events.update),
     )
 
 
@@ -171,7 +177,8 @@ def _told_apart(roads: tuple[Scorer, ...]) -> tuple[Scorer, ...]:
 
 def _family(evidence: EvidenceConfig, spec: RecogniserSpec, calibration: Calibration) -> _Road:
     columns = np.array([spec.labels.index(name) for name in evidence.classes], dtype=np.intp)
-    scorer = Family(columns, POOLINGS[evidence.pooling], calibration)
+    kind = SteppedFamily if STEPS in spec.outputs else Family
+    scorer = kind(columns, POOLINGS[evidence.pooling], calibration)
     how = "calibrated" if calibration.calibrated else "uncalibrated"
     return _Road(scorer, f"the scores of its classes, {how}")
 

@@ -90,7 +90,9 @@ class Daemon:
             on_news=self._waker.wake,
         )
         self._diary.move_to(state_directory(config, self._around.environ), config.node)
-        answers = Answers(node=config.node, ask=self.ask, parts=lambda: self._parts)
+        answers = Answers(
+            node=config.node, ask=self.ask, parts=lambda: self._parts, reload=self._reload_soon
+        )
         parts.control.handlers = answers.handlers()
         return parts
 
@@ -198,6 +200,11 @@ class Daemon:
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
+
+    def _reload_soon(self) -> None:
+        """On command: after its answer is on its way, for a reload may end the socket."""
+        self._reloading = True
+        self._waker.wake()
 
     def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
         self._reloading = True

@@ -156,8 +156,10 @@ class Desk:
         return f"threshold of {sound} is now {threshold}"
 
     def _in_force(self, sound: str) -> float:
+        configured = self._config.sounds[sound].threshold
         override = self._overrides.thresholds.get(sound)
-        return self._config.sounds[sound].threshold if override is None else override.value
+        is_of_this = override is not None and override.replaced == configured
+        return override.value if override is not None and is_of_this else configured
 
     def _release(self, sound: str, threshold: float) -> float:
         """It keeps its distance: a threshold set below it would make the sound flicker."""

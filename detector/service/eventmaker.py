@@ -6,7 +6,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from detector.core.clock import Clock
-from detector.core.events import Detection, Event, EventKind, OffsetReason, Phase, Urgency
+from detector.core.events import (
+    Detection,
+    Event,
+    EventKind,
+    OffsetReason,
+    Phase,
+    SecondStage,
+    Urgency,
+)
 from detector.events.gate import Transition
 
 
@@ -67,6 +75,18 @@ class EventMaker:
             offset_s=began.onset_s + (ended - began.onset_utc).total_seconds(),
             latency_ms=None,
             reason=OffsetReason.INTERRUPTED,
+            clock_synchronised=self._clock.synchronised(),
+            decided_monotonic_s=self._clock.monotonic(),
+        )
+
+    def update(self, event: Event, answer: SecondStage) -> Event:
+        """What a second stage makes of a sound that began or ended."""
+        return replace(
+            event,
+            phase=Phase.UPDATE,
+            second_stage=answer,
+            latency_ms=None,
+            reason=None,
             clock_synchronised=self._clock.synchronised(),
             decided_monotonic_s=self._clock.monotonic(),
         )

@@ -7,15 +7,16 @@ Either way the daemon listens on, and says so.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from detector.config import Config, EvidenceConfig, FittedFor
 from detector.config.calibration import without_calibration
 from detector.core.errors import ConfigError
-from detector.core.recognition import RecogniserSpec
+from detector.core.recognition import RecogniserSpec, Telling
 from detector.service.headfile import HeadFile, HeadReader
 from detector.service.heads import Place, read_head, read_heads
+from detector.service.named import Named, named
 
 _REMEDY = "calibrate anew (detector calibrate DATA), or go back to what it was fitted for"
 
@@ -27,11 +28,15 @@ class InUse:
     recogniser: str
     """SHA-256 of the model file."""
     hop_s: float
+    tellings: Mapping[str, Telling] = field(default_factory=lambda: MappingProxyType({}))
+    """What the model's file says of sounds that it names."""
+    labels: frozenset[str] = frozenset()
+    """The model's classes; needed only where it names sounds."""
 
     @classmethod
     def of(cls, spec: RecogniserSpec) -> "InUse":
         """What a recogniser says of itself."""
-        return cls(spec.content_hash, spec.hop_s)
+        return cls(spec.content_hash, spec.hop_s, spec.tellings, frozenset(spec.labels))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +46,19 @@ class InForce:
     config: Config
     misfits: Mapping[str, str]
     """By sound: what it was fitted for, and what is in use."""
+    named: Named
+    """What a model that names sounds makes of the configuration."""
 
     @property
     def reasons(self) -> Mapping[str, str]:
-        """By sound: why it is not told by what the calibration file says of it."""
+        """By sound: why it is not told by what the configuration, or its calibration, says."""
         file = self.config.calibration
         told = {name: f"{file} cannot be used, it was {why}" for name, why in self.misfits.items()}
-        return MappingProxyType(told)
+        return MappingProxyType({**self.named.reasons(), **told})
 
     def warnings(self) -> Iterator[str]:
         """A line for each misfit: file, sounds, what it was fitted for, what to do."""
+        yield from self.named.lines()
         for why in dict.fromkeys(self.misfits.values()):
             sounds = ", ".join(name for name, one in self.misfits.items() if one == why)
             yield (
@@ -60,11 +68,15 @@ class InForce:
 
 
 def in_force(config: Config, use: InUse) -> InForce:
-    """What is left of a configuration where that is in use."""
-    reader = HeadReader()
+    """What is left of a configuration where that is in use.
+
+    Raises ConfigError where a model that names sounds knows none of them.
+    """
+    served = named(config, use.tellings, use.labels, use.recogniser)
+    config, reader = served.config, HeadReader()
     found = {name: _of_sound(config, name, use, reader) for name in config.enabled_sounds}
     misfits = {name: why for name, why in found.items() if why}
-    return InForce(without_calibration(config, misfits), MappingProxyType(misfits))
+    return InForce(without_calibration(config, misfits), MappingProxyType(misfits), served)
 
 
 def _of_sound(config: Config, name: str, use: InUse, reader: HeadReader) -> str:

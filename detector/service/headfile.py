@@ -2,11 +2,12 @@
 
 ::
 
-    {"format": "detector-head", "version": 1, "sound": "baby_cry",
+    {"format": "detector-head", "version": 1 or 2, "sound": "baby_cry",
      "fitted_for": {"recogniser": SHA-256 of the model, "hop_seconds": 0.48},
      "trunks": [{"inputs": [{"output": "embedding", "columns": null or [0, …],
                              "across": null or "max" (only the largest of them counts),
                              "windows_ago": [newest, oldest], "pooling": "mean" or "max"}, …],
+                 "sphere": null or {"centre": ARRAY (inputs), "scale": ARRAY (inputs)},
                  "layer": null or {"weights": ARRAY (inputs, units), "bias": ARRAY (units)}},
                 or {"file": "trunk.json" beside this one, "sha256": of that file}, …],
      "weights": ARRAY (units of all trunks), "bias": number,
@@ -20,7 +21,8 @@
 ARRAY is {"shape": […], "dtype": "float16" or "float32", "base64": little-endian bytes}.  A trunk
 in a file of its own, which several heads share, is worked out once for all of them.  Groups are
 told by short hashes of their names, which may be somebody's.
-Standardisation is folded into the weights.  What this version does not know is passed over.
+Standardisation is folded into the weights.  What this version does not know is passed over; a
+``sphere`` must not be, so that a file with one says version 2.
 """
 
 import hashlib
@@ -38,10 +40,12 @@ from detector.config.setting import NAME_PATTERN, SHA256_MEANS, SHA256_PATTERN
 from detector.core.errors import ConfigError, Problem
 from detector.core.recognition import Array, RecogniserSpec
 from detector.events.curves import Curve, Sigmoid, Table
-from detector.events.heads import MOST_AVERAGED, Layer, Look, Pooled, Trunk
+from detector.events.heads import MOST_AVERAGED, Layer, Look, Pooled, Sphere, Trunk
 from detector.service.jsondoc import Value, read_document
 
 FORMAT, TRUNK_FORMAT, VERSION = "detector-head", "detector-trunk", 1
+SPHERE_VERSION = 2
+"""Of a file in which a trunk lies on a sphere."""
 MOST_WINDOWS = 64
 """Further back no head looks; half a minute at the usual hop."""
 MAX_BYTES = 16 * 1024 * 1024
@@ -99,6 +103,8 @@ class HeadFile:
             if None in sizes:
                 return "it looks at more than the model gives"
             inputs = sum(size or 0 for size in sizes)
+            if trunk.sphere is not None and len(trunk.sphere.centre) != inputs:
+                return f"its sphere has {len(trunk.sphere.centre)} numbers, but there are {inputs}"
             if trunk.layer is not None and len(trunk.layer.weights) != inputs:
                 return f"its layer takes {len(trunk.layer.weights)} numbers, but there are {inputs}"
         units = sum(units_of(trunk, spec) for trunk in self.trunks)
@@ -168,8 +174,12 @@ class HeadReader:
 
     def _inline(self, value: Value) -> Trunk:
         looks = [self._look(one) for one in value.field("inputs").items()]
-        layer = value.optional("layer")
-        return Trunk(looks, None if layer is None else _layer(layer))
+        layer, sphere = value.optional("layer"), value.optional("sphere")
+        return Trunk(
+            looks,
+            None if layer is None else _layer(layer),
+            None if sphere is None else _sphere(sphere),
+        )
 
     def _look(self, value: Value) -> Look:
         """The same object for what is the same, so that it is gathered once."""
@@ -200,8 +210,8 @@ def _check_format(root: Value, right: str) -> None:
     found = root.optional("format")
     if found is None or found.raw != right:
         root.fail(f'is not a file of this kind: `format` is not "{right}"')
-    if root.field("version").whole() != VERSION:
-        root.field("version").fail(f"{root.raw['version']} is not known here: {VERSION} is")
+    if root.field("version").whole() not in (VERSION, SPHERE_VERSION):
+        root.field("version").fail(f"{root.raw['version']} is not known here: 1 and 2 are")
 
 
 def _averaged(value: Value) -> int:
@@ -215,6 +225,13 @@ def _layer(value: Value) -> Layer:
     if len(bias) != weights.shape[1]:
         value.field("bias").fail(f"has {len(bias)} numbers for {weights.shape[1]} units")
     return Layer(weights, bias)
+
+
+def _sphere(value: Value) -> Sphere:
+    centre, scale = value.field("centre").array(1), value.field("scale").array(1)
+    if len(centre) != len(scale) or not (scale > 0.0).all():
+        value.field("scale").fail("must have as many numbers as the centre, all above 0")
+    return Sphere(centre, scale)
 
 
 def _look(value: Value) -> Look:

@@ -7,7 +7,13 @@ from typing import Any
 
 from detector.events.curves import Curve, Sigmoid, Table
 from detector.events.heads import Trunk
-from detector.service.headfile import FORMAT, TRUNK_FORMAT, VERSION, HeadFile
+from detector.service.headfile import (
+    FORMAT,
+    SPHERE_VERSION,
+    TRUNK_FORMAT,
+    VERSION,
+    HeadFile,
+)
 from detector.service.jsondoc import packed
 
 
@@ -25,9 +31,10 @@ def head_document(
 ) -> bytes:
     """The file of a head. ``trunk_files`` name the trunks that stand in files of their own."""
     named = [*trunk_files, *(None for _ in head.trunks[len(trunk_files) :])]
+    on_sphere = any(trunk.sphere is not None for trunk in head.trunks)
     document = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": SPHERE_VERSION if on_sphere else VERSION,
         "sound": head.sound,
         "fitted_for": {"recogniser": head.recogniser, "hop_seconds": head.hop_s},
         "trunks": [
@@ -65,7 +72,12 @@ def _trunk_value(trunk: Trunk, dtype: str) -> dict[str, Any]:
         "weights": packed(trunk.layer.weights, dtype),
         "bias": packed(trunk.layer.bias, "float32"),
     }
-    return {"inputs": inputs, "layer": layer}
+    value: dict[str, Any] = {"inputs": inputs, "layer": layer}
+    if trunk.sphere is not None:
+        # Where the scale is small, half precision would shift the centre by a part of it.
+        numbers = {"centre": trunk.sphere.centre, "scale": trunk.sphere.scale}
+        value["sphere"] = {name: packed(each, "float32") for name, each in numbers.items()}
+    return value
 
 
 def _curve_value(curve: Curve) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class ModelFacts:
     name: str
     runtime: str
     spec: RecogniserSpec
+    stands_in: str = ""
+    """Why it is in use instead of the one that is wanted, if it is."""
 
 
 class Monitor:
@@ -158,6 +160,7 @@ class Monitor:
             mqtt=self.outputs.mqtt_health(),
             model=f"{self.model.name}/{spec.content_hash[:8]}",
             runtime=self.model.runtime,
+            model_warning=self.model.stands_in or None,
             uptime_s=now_s - self._diary.started_s,
             version=__version__,
             last_audio_age_s=None if disposed_s is None else max(0.0, now_s - disposed_s),

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from detector.config import Config
+from detector.config.own import state_folder
+from detector.service.named import BY_MODEL
 from detector.service.statefile import StateFile
 
 _log = logging.getLogger(__name__)
@@ -14,12 +16,7 @@ _log = logging.getLogger(__name__)
 
 def state_directory(config: Config, environ: Mapping[str, str]) -> Path:
     """Where state is kept: the setting, else systemd's directory, else the user's own."""
-    if config.state_directory is not None:
-        return config.state_directory
-    if environ.get("STATE_DIRECTORY"):
-        return Path(environ["STATE_DIRECTORY"].split(":")[0])
-    home = Path(environ.get("HOME", "~")).expanduser()
-    return Path(environ.get("XDG_STATE_HOME") or home / ".local/state") / "detector"
+    return state_folder(config.state_directory, environ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +61,8 @@ class Overrides:
         """Drop thresholds of sounds that are gone or whose configured value has changed."""
         for name, override in list(self.thresholds.items()):
             sound = config.sounds.get(name)
+            if config.origins.get(f"sounds.{name}.threshold") == BY_MODEL:
+                continue  # it counts again once the model that it was set for is back
             if sound is not None and sound.threshold == override.replaced:
                 continue
             del self.thresholds[name]

@@ -19,6 +19,7 @@ from detector.core.errors import ControlError
 from detector.core.events import Command, Event, OffsetReason, Phase
 from detector.core.recognition import Recogniser
 from detector.service.along import audio_document
+from detector.service.aside import Aside
 from detector.service.build import build_pipeline
 from detector.service.control import AUDIO, ControlServer, runtime_directory
 from detector.service.control_client import SOCKET_NAME
@@ -125,6 +126,7 @@ class Parts:
             launch=around.launch,
         )
         self._events = EventMaker(node=config.node, clock=around.clock)
+        self._aside = Aside()
         self._first_pipeline = self.pipeline(raw, model)
         self.worker = Worker(
             source=source,
@@ -147,6 +149,11 @@ class Parts:
             diary=diary,
         )
         self.desk = self._desk(config)
+
+    @property
+    def clock(self) -> Clock:
+        """What all of it goes by."""
+        return self._around.clock
 
     def start(self) -> None:
         """The device first, for it takes longest; then the outlets, then who listens.
@@ -174,7 +181,9 @@ class Parts:
     def stop(self) -> None:
         """In reverse: the ears first, then what they still had to tell, then the outlets."""
         self.desk.finish()
-        if self.worker.stop():
+        ended = self.worker.stop()
+        self._aside.stop()
+        if ended:
             self.teller.tell(self.worker.pipeline.close(OffsetReason.STOPPED))
         self.monitor.finish()
         self.outputs.set_microphone(available=False)
@@ -201,6 +210,7 @@ class Parts:
             clock=self._around.clock,
             on_snapshot=self.teller.show,
             is_watched=lambda: self.control.has_subscribers,
+            ask=self._aside.ask,
         )
 
     def _end_what_was_left_on(self, left: Left) -> None:

@@ -19,6 +19,7 @@ from detector.events.gate import Transition
 from detector.events.scorers import best_classes
 from detector.events.sounds import SoundDetector, SoundReading
 from detector.service.eventmaker import EventMaker
+from detector.service.secondstage import SecondStages, at_once
 
 REMEMBERED_S = 90.0
 """How far back observations are kept in memory."""
@@ -74,6 +75,7 @@ class Pipeline:
         events: EventMaker,
         on_snapshot: Callable[[Snapshot], None] | None = None,
         is_watched: Callable[[], bool] = lambda: True,
+        stages: SecondStages | None = None,
     ) -> None:
         self._recognisers = tuple(recognisers)
         self._resting = recognisers[0] if isinstance(recognisers[0], Resting) else None
@@ -81,6 +83,7 @@ class Pipeline:
         self._events = events
         self._on_snapshot = on_snapshot
         self._is_watched = is_watched
+        self._stages = stages or SecondStages({}, at_once, events.update)
         self._armed = True
         self._open: dict[str, str] = {}
         self._possible: dict[str, str] = {}
@@ -127,6 +130,7 @@ class Pipeline:
         events: list[Event] = []
         if self.listener is not None:
             self.listener(item)
+        self._stages.hear(item)
         if isinstance(item, Block):
             self._captured = (item.end_sample, item.captured_monotonic_s)
         else:
@@ -138,7 +142,8 @@ class Pipeline:
                 if place == 0:
                     self.windows += 1
                     events += self._decide(observation)
-        return events
+        self._stages.ask(self._recent[0])
+        return [*events, *self._stages.answers()]
 
     def replay(self, seconds: float) -> list[Snapshot]:
         """The last seconds, decided once more by gates that know nothing of what was before."""
@@ -158,6 +163,11 @@ class Pipeline:
             again._decide(observation)
         return windows
 
+    def source_s_of(self, monotonic_s: float) -> float:
+        """The time on the source's clock of what was captured then."""
+        sample, captured_s = self._captured
+        return sample / SAMPLE_RATE_HZ - (captured_s - monotonic_s)
+
     def set_armed(self, *, armed: bool) -> list[Event]:
         """Decide sounds, or cease to; ceasing ends those that are on."""
         self._armed = armed
@@ -166,7 +176,8 @@ class Pipeline:
     def close(self, reason: OffsetReason) -> list[Event]:
         """End every sound that is on."""
         ended = ((sound, detector.close(reason)) for sound, detector in self.detectors.items())
-        return [self._event(sound, change) for sound, change in ended if change is not None]
+        events = [self._event(sound, change) for sound, change in ended if change is not None]
+        return [*events, *self._stages.answers()]
 
     def _lapse(self, gap: Gap) -> list[Event]:
         now_s = gap.end_sample / SAMPLE_RATE_HZ
@@ -223,7 +234,7 @@ class Pipeline:
 
     def _event(self, sound: str, transition: Transition) -> Event:
         event_id = self._id_of(sound, transition.phase)
-        return self._events.sound(
+        event = self._events.sound(
             sound,
             transition,
             event_id=event_id,
@@ -231,6 +242,7 @@ class Pipeline:
             detection=self._detection(sound, transition),
             monotonic_of=self._monotonic_of,
         )
+        return self._stages.note(event, self._recent[0])
 
     def _id_of(self, sound: str, phase: Phase) -> str:
         """The same from possible to the end."""

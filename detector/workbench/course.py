@@ -141,24 +141,28 @@ class Course:
         seed = 100 * (1 + self.amounts.seed) + fold
 
         def make() -> Iterator[Trial]:
-            for part, scene in self._scenes_of(pool, count, seed):
+            for part, scene in trial_scenes(pool, self.sounds, self.plan, count=count, seed=seed):
                 yield trial_of(scene, part, fold, self.recogniser)
 
         key = key_of(pool, spec, "trials", tuple(self.sounds), count, seed, self.plan)
         return self.keeper.trials(key, lambda: list(make()))
 
-    def _scenes_of(
-        self, pool: Sequence[Recording], count: int, seed: int
-    ) -> Iterator[tuple[str, Scene]]:
-        """Seeds beside those of ``detector evaluate``: it measures on other scenes."""
-        shelf, plan = Shelf(pool), self.plan
-        noises = _Noises(pool, shelf.read, shelf.makers, ours=frozenset({*self.sounds, *MAKERS}))
-        for scene in scenes(shelf, self.sounds, plan, count=count, seed=seed):
-            yield "scenes", scene
-        for scene in evenings(shelf, plan, count=count // 3, seed=seed):
-            yield "evenings", scene
-        for scene in evenings(noises, plan, count=count // 3, seed=seed + 777):
-            yield "noises", scene
+
+def trial_scenes(
+    pool: Sequence[Recording], sounds: Sequence[str], plan: Plan, *, count: int, seed: int
+) -> Iterator[tuple[str, Scene]]:
+    """So many scenes with events, and a third as many evenings, and evenings full of noises.
+
+    Each with the part that it is of.  Raises DataError where a pool has no backgrounds or sounds.
+    """
+    shelf = Shelf(pool)
+    noises = _Noises(pool, shelf.read, shelf.makers, ours=frozenset({*sounds, *MAKERS}))
+    for scene in scenes(shelf, sounds, plan, count=count, seed=seed):
+        yield "scenes", scene
+    for scene in evenings(shelf, plan, count=count // 3, seed=seed):
+        yield "evenings", scene
+    for scene in evenings(noises, plan, count=count // 3, seed=seed + 777):
+        yield "noises", scene
 
 
 def _family_logits(trial: Trial, columns: Sequence[int]) -> Levels:

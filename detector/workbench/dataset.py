@@ -78,6 +78,18 @@ def read_dataset(data: Path) -> tuple[Recording, ...]:
     return tuple(sorted(recordings, key=lambda recording: str(recording.path)))
 
 
+def read_tags(data: Path, column: str) -> Mapping[Path, str]:
+    """What a column of a manifest says of its recordings; those of which it says nothing are left.
+
+    Raises DataError where there is no manifest, or it lacks the column.
+    """
+    table = next((data / name for name in _MANIFESTS if (data / name).is_file()), data)
+    if not table.is_file() or table.suffix.lower() != ".csv":
+        raise DataError(f"{data} has no column {column}: only a manifest (.csv) has columns")
+    rows = _rows(table, ("path", column), ",")
+    return {table.parent / row["path"]: row[column] for _, row in rows if row[column].strip()}
+
+
 def by_sound(recordings: Iterable[Recording]) -> Mapping[str, tuple[Recording, ...]]:
     """Recordings by the sounds that are labelled in them."""
     found: dict[str, list[Recording]] = defaultdict(list)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from detector.core.audio import SAMPLE_RATE_HZ
 from detector.core.recognition import EMBEDDING, LOGITS, Observation, Recogniser, RecogniserSpec
+from detector.learning.sounding import STEP_SAMPLES
 from detector.workbench.labels import meaning
 from detector.workbench.observe import observe
-from detector.workbench.sounding import STEP_SAMPLES
 from detector.workbench.strips import BACKGROUND, Strip
 
 Outputs = Mapping[str, NDArray[Any]]

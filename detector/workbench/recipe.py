@@ -26,7 +26,7 @@ LEARNT = (
 """Sounds that the shared layer is learnt on: what it is not to take for one another."""
 
 # fmt: off
-_NEIGHBOURS = (
+NEIGHBOURS = (
     0, 1, 2, 3, 6, 7, 8, 9, 10, 11, 13, 14, 16, 17, 19, 20, 21, 22, 24, 27, 29, 36, 37, 38, 39,
     41, 42, 43, 44, 45, 64, 66, 67, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 91, 96, 106,
     107, 112, 132, 133, 140, 168, 195, 196, 197, 198, 200, 203, 208, 282, 283, 284, 286, 290,
@@ -37,8 +37,8 @@ _NEIGHBOURS = (
 )
 # fmt: on
 """Classes that sounds of ours are mistaken for, or that come along with them: columns."""
-_NOW = (Look(EMBEDDING, None), Look(LOGITS, np.array(_NEIGHBOURS, np.intp)))
-_BEFORE = Look(LOGITS, np.array(_NEIGHBOURS, np.intp), newest=3, oldest=8)
+_NOW = (Look(EMBEDDING, None), Look(LOGITS, np.array(NEIGHBOURS, np.intp)))
+_BEFORE = Look(LOGITS, np.array(NEIGHBOURS, np.intp), newest=3, oldest=8)
 """What the room sounded like: the windows that end before this one begins."""
 
 RECIPE = Recipe(looks=(*_NOW, _BEFORE))

@@ -21,13 +21,13 @@ from detector.core.errors import ConfigError
 from detector.core.events import Urgency
 from detector.core.recognition import Recogniser, RecogniserSpec
 from detector.events.refit import Line, Numbers, logit
+from detector.learning.sounding import STEP_SAMPLES, sounding
 from detector.service.build import build_pipeline
 from detector.service.eventmaker import EventMaker
 from detector.service.heads import Settled, settle_heads
 from detector.service.offline import run_to_end
 from detector.service.pipeline import ListenedSound, Pipeline, Snapshot
 from detector.workbench.dataset import Recording
-from detector.workbench.sounding import STEP_SAMPLES, sounding
 
 _SCORE_EDGE = 1.0 / 1024.0
 """As ``Platt`` keeps scores from 0 and 1."""

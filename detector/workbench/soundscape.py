@@ -14,11 +14,8 @@ import numpy as np
 
 from detector.core.audio import SAMPLE_RATE_HZ, Samples
 from detector.core.errors import DataError
-from detector.workbench.alarms import SYNTHETIC_GROUP
-from detector.workbench.dataset import LabelledSound, Recording
-from detector.workbench.rooms import some_surroundings
-from detector.workbench.shelf import Shelf
-from detector.workbench.sounding import (
+from detector.learning.rooms import some_surroundings
+from detector.learning.sounding import (
     STEP_SAMPLES,
     faded,
     loudness,
@@ -26,6 +23,9 @@ from detector.workbench.sounding import (
     sounding,
     sounding_rms,
 )
+from detector.workbench.alarms import SYNTHETIC_GROUP
+from detector.workbench.dataset import LabelledSound, Recording
+from detector.workbench.shelf import Shelf
 
 _EPISODE_PAUSE_STEPS = 150
 """A longer pause, 1.5 s, parts two episodes of a sound."""

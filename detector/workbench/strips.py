@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core.audio import SAMPLE_RATE_HZ, Samples
+from detector.learning.rooms import low_pass, some_surroundings
+from detector.learning.sounding import STEP_SAMPLES, rms, sounding
 from detector.workbench.dataset import Recording
 from detector.workbench.labels import meaning
-from detector.workbench.rooms import low_pass, some_surroundings
 from detector.workbench.shelf import Shelf
-from detector.workbench.sounding import STEP_SAMPLES, rms, sounding
 from detector.workbench.soundscape import episode, mixed
 
 _T = TypeVar("_T")

@@ -8,7 +8,7 @@ from detector.alerts.board import StateBoard
 from detector.alerts.messages import Health, SelfTestReport, SelfTestStep
 from detector.alerts.topics import Message, Topics
 from detector.core.audio import MicState
-from detector.core.events import EventKind, Phase
+from detector.core.events import EventKind, LabelProbability, Phase, SecondStage
 from tests.alerts.tools import SOUNDS, offset, onset
 
 TOPICS = Topics("detector", "nursery")
@@ -168,3 +168,16 @@ def test_a_sound_that_was_on_when_it_went_is_quiet_when_it_comes_back() -> None:
         board.note(alert)
         told.append(states(board)["sound/baby_cry/state"])
     assert told == ["OFF", "ON", "OFF"]
+
+
+def test_an_update_of_an_earlier_event_leaves_a_sound_that_is_on() -> None:
+    """What its second stage said comes too late; one of the event that is on counts."""
+    board = StateBoard(TOPICS, SOUNDS)
+    board.note(onset(number=2))
+    board.note(onset(number=1, phase=Phase.UPDATE))
+    assert json.loads(states(board)["sound/baby_cry/attributes"])["event_id"] == "nursery-2"
+    stage = SecondStage("reasons", (LabelProbability("hungry", 0.75),), 6.0)
+    board.note(onset(number=2, phase=Phase.UPDATE, second_stage=stage))
+    told = json.loads(states(board)["sound/baby_cry/attributes"])
+    assert (told["event_id"], told["second_stage"]["label"]) == ("nursery-2", "hungry")
+    assert states(board)["sound/baby_cry/state"] == "ON"

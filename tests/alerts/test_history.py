@@ -11,7 +11,7 @@ import pytest
 from detector.alerts.history import Question, read_history
 from detector.alerts.store import DeliveryState, EventStore, Moment, Settled
 from detector.core.errors import DetectorError
-from detector.core.events import Event, EventKind, Phase
+from detector.core.events import Event, EventKind, LabelProbability, Phase, SecondStage
 from tests.alerts.tools import DETECTION, ONSET, offset, onset
 
 NOW = Moment(1_790_000_000.0, 1000.0, "boot")
@@ -55,6 +55,17 @@ def test_an_event_is_one_entry_from_its_beginning_to_its_end(path: Path) -> None
     assert (entry["offset"], entry["reason"]) == ("2026-11-20T18:21:27.769Z", "data")
     assert entry["latency_ms"] == 1480.0
     assert not {"phase", "event_type"} & set(entry)
+
+
+def test_what_a_second_stage_said_stands_in_the_entry(path: Path) -> None:
+    """Whether it came before the end or after it."""
+    stage = SecondStage("reasons", (LabelProbability("hungry", 0.75),), 6.0)
+    update = onset(phase=Phase.UPDATE, second_stage=stage)
+    write(path, onset(), update, offset())
+    write(path, onset(number=2), offset(number=2), replace(update, id="nursery-2"))
+    for entry in read_history(path, Question()):
+        assert entry["second_stage"]["label"] == "hungry"
+        assert entry["duration_s"] == 8.25
 
 
 def test_what_was_possible_is_the_entry_of_what_it_became(path: Path) -> None:

@@ -5,6 +5,7 @@ import math
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -32,8 +33,18 @@ from detector.alerts.messages import (
 )
 from detector.alerts.sinks import Delivery
 from detector.alerts.topics import Topics
+from detector.config.schema import SecondStageConfig
 from detector.core.audio import MicState
-from detector.core.events import ClassScore, Event, EventKind, OffsetReason, Phase, Urgency
+from detector.core.events import (
+    ClassScore,
+    Event,
+    EventKind,
+    LabelProbability,
+    OffsetReason,
+    Phase,
+    SecondStage,
+    Urgency,
+)
 from tests.alerts.tools import DETECTION, ONSET, SOUNDS, offset, onset
 
 TOPICS = Topics("home/detector", "nursery")
@@ -70,6 +81,7 @@ def test_the_schema_is_frozen() -> None:
         "classes": "array",
         "level_dbfs": MAYBE_NUMBER,
         "why": MAYBE_TEXT,
+        "second_stage": ["object", "null"],
         "latency_ms": MAYBE_NUMBER,
         "test": "boolean",
         "reason": MAYBE_TEXT,
@@ -155,6 +167,7 @@ def test_an_offset_is_told_in_full() -> None:
         ],
         "level_dbfs": -31.2,
         "why": "0.93 ≥ 0.40; next best: cat_meow 0.20",
+        "second_stage": None,
         "latency_ms": 1480.0,
         "test": False,
         "reason": "data",
@@ -175,7 +188,8 @@ def test_what_does_not_apply_is_null() -> None:
         )
     )
     # Not required: one that an older version left in the outbox has none.
-    assert [name for name in told if name != "why"] == SCHEMA["required"]
+    newer = ("why", "second_stage")
+    assert [name for name in told if name not in newer] == SCHEMA["required"]
     assert {name for name, value in told.items() if value is None} == {
         "sound",
         "offset",
@@ -186,6 +200,7 @@ def test_what_does_not_apply_is_null() -> None:
         "calibrated",
         "level_dbfs",
         "why",
+        "second_stage",
         "latency_ms",
         "clock_synchronised",
     }
@@ -193,8 +208,17 @@ def test_what_does_not_apply_is_null() -> None:
     assert objections(told) == []
 
 
+UPDATED = onset(
+    phase=Phase.UPDATE,
+    second_stage=SecondStage(
+        "cry_reasons",
+        (LabelProbability("hungry", 0.712_345), LabelProbability("other", 0.287_655)),
+        6.0,
+    ),
+)
 EDGES: dict[str, Event] = {
     "an onset": onset(),
+    "an update": UPDATED,
     "an offset": offset(),
     "of no length": offset(offset_utc=ONSET, offset_s=12.0),
     "ended before it began": offset(offset_s=11.0),
@@ -332,6 +356,7 @@ def _is_topic(name: str) -> bool:
     [
         (onset("smoke_alarm", phase=Phase.POSSIBLE), "smoke_alarm_possible"),
         (onset("smoke_alarm"), "smoke_alarm"),
+        (onset("smoke_alarm", phase=Phase.UPDATE), "smoke_alarm_updated"),
         (offset("smoke_alarm"), "smoke_alarm_ended"),
         (onset(kind=EventKind.TEST_ALERT), "test_alert"),
         (onset(kind=EventKind.SELF_TEST), "self_test"),
@@ -345,7 +370,8 @@ def _is_topic(name: str) -> bool:
 def test_an_event_has_a_type_that_is_declared(event: Event, expected: str) -> None:
     """The vocabulary, literally."""
     assert event_type(event) == expected
-    alarm = replace(SOUNDS["smoke_alarm"], possible_seconds=2.5)
+    stage = SecondStageConfig(classifier=Path("reasons.json"))
+    alarm = replace(SOUNDS["smoke_alarm"], possible_seconds=2.5, second_stage=stage)
     assert expected in event_types({"smoke_alarm": alarm})
 
 
@@ -397,7 +423,6 @@ def test_a_sounds_state_comes_after_its_attributes() -> None:
     "event",
     [
         onset(phase=Phase.POSSIBLE),
-        onset(phase=Phase.UPDATE),
         onset(kind=EventKind.ARMED),
         onset(sound=None, kind=EventKind.TEST_ALERT),
     ],
@@ -405,6 +430,34 @@ def test_a_sounds_state_comes_after_its_attributes() -> None:
 def test_other_events_move_no_state(event: Event) -> None:
     """Only the beginning and the end of a sound do."""
     assert sound_messages(TOPICS, event) == ()
+
+
+def test_an_update_changes_the_attributes_alone() -> None:
+    """The sound goes on as it is."""
+    (attributes,) = sound_messages(TOPICS, UPDATED)
+    assert (attributes.topic, attributes.qos, attributes.retain) == (
+        TOPICS.sound_attributes("baby_cry"),
+        0,
+        True,
+    )
+    assert json.loads(attributes.payload)["second_stage"]["label"] == "hungry"
+
+
+def test_what_a_second_stage_says_is_told_in_full() -> None:
+    """Every label with its probability, the likeliest first and by itself."""
+    told = event_payload(UPDATED)
+    assert (told["event_type"], told["phase"]) == ("baby_cry_updated", "update")
+    assert told["second_stage"] == {
+        "classifier": "cry_reasons",
+        "label": "hungry",
+        "probability": 0.7123,
+        "labels": [
+            {"label": "hungry", "probability": 0.7123},
+            {"label": "other", "probability": 0.2877},
+        ],
+        "heard_s": 6.0,
+    }
+    assert objections(told) == []
 
 
 def test_attributes_say_what_the_state_rests_on() -> None:
@@ -421,6 +474,7 @@ def test_attributes_say_what_the_state_rests_on() -> None:
         "classes",
         "level_dbfs",
         "why",
+        "second_stage",
         "urgency",
         "test",
     ]

@@ -8,7 +8,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from detector.alerts.stored import body_of, event_of
-from detector.core.events import ClassScore, Detection, Event, EventKind, Phase, Urgency
+from detector.core.events import (
+    ClassScore,
+    Detection,
+    Event,
+    EventKind,
+    LabelProbability,
+    Phase,
+    SecondStage,
+    Urgency,
+)
 from tests.alerts.tools import offset, onset
 
 
@@ -29,8 +38,11 @@ def any_event(seed: int) -> Event:
         level_dbfs=draw.choice([-31.25, float("-inf"), draw.uniform(-120, 0)]),
         why=draw.choice(["", "0.41 < 0.46; next best: é"]),
     )
+    labels = (LabelProbability("hungry ü", draw.choice(odd)), LabelProbability("other", 0.25))
+    stage = draw.choice([None, SecondStage("cry_reasons", labels, draw.uniform(0.5, 30.0))])
     return Event(
         id=f"nursery-{seed}",
+        second_stage=stage,
         kind=draw.choice(list(EventKind)),
         phase=draw.choice(list(Phase)),
         node="nursery",

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from detector.config.sounds import shipped_sounds
 from detector.core.audio import SAMPLE_RATE_HZ, Samples
-from detector.workbench.sounding import read_samples, rms, sounding_rms
+from detector.learning.sounding import rms, sounding_rms
+from detector.workbench.sounding import read_samples
 from detector.workbench.soundscape import episode
 from tests.alarms import alarm
 from tests.benchmarks.cadence import any_alarm

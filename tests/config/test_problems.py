@@ -201,10 +201,12 @@ def test_names_of_sounds_are_plain_and_free(problems: Problems) -> None:
     """They become topics, ids, and types of events, of which some are taken."""
     right = "write lower-case letters, digits and _, beginning with a letter, at most 40"
     taken = "is the name of another kind of event: choose another"
-    assert problems("sounds: [Baby, baby_cry_ended, alarm_possible, test_alert, armed, a-b]") == [
+    names = "Baby, baby_cry_ended, alarm_possible, a_updated, test_alert, armed, a-b"
+    assert problems(f"sounds: [{names}]") == [
         f"d.yaml:1: sounds.Baby: is not a name for a sound: {right}",
         f"d.yaml:1: sounds.baby_cry_ended: {taken}",
         f"d.yaml:1: sounds.alarm_possible: {taken}",
+        f"d.yaml:1: sounds.a_updated: {taken}",
         f"d.yaml:1: sounds.test_alert: {taken}",
         f"d.yaml:1: sounds.armed: {taken}",
         f"d.yaml:1: sounds.a-b: is not a name for a sound: {right}",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from detector.core.recognition import EMBEDDING, LOGITS, Array, Observation
 from detector.events.curves import Curve, Refined, Sigmoid, Table
-from detector.events.heads import Head, Layer, Look, Trunk, joined
+from detector.events.heads import Head, Layer, Look, Sphere, Trunk, joined
 
 HOP_S = 0.48
 
@@ -200,3 +200,12 @@ def test_a_head_without_evidence_says_so() -> None:
     assert not head(look(0, 0), curve=bare).calibrated
     assert not Refined(bare, 2.0, 1.0).calibrated
     assert head(look(0, 0)).calibrated
+
+
+def test_on_a_sphere_only_the_direction_counts() -> None:
+    """Twice as far from the centre is the same, of one window and of many."""
+    centre, scale = np.array([1.0, 0.0], np.float32), np.array([2.0, 1.0], np.float32)
+    trunk = Trunk([Look(LOGITS, None)], None, Sphere(centre, scale))
+    rows = trunk.rows({LOGITS: np.array([[3.0, 0.0], [5.0, 0.0], [1.0, 0.0], [3.0, 1.0]])})
+    half = 0.5**0.5
+    assert np.allclose(rows, [[1.0, 0.0], [1.0, 0.0], [0.0, 0.0], [half, half]])

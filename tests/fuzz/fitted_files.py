@@ -65,7 +65,7 @@ class HeadFiles(Target):
         """The content of a head's file."""
         document = copy.deepcopy(rng.choice(self._bases))
         for _ in range(rng.randint(0, 3)):
-            _spoil(document, rng)
+            spoil(document, rng)
         raw = json.dumps(document, ensure_ascii=rng.random() < 0.5).encode(errors="surrogatepass")
         if rng.random() < 0.3:
             raw = damaged_bytes(raw, rng, most=4)
@@ -97,7 +97,7 @@ def _heads(trunk: Trunk, content: bytes) -> list[Any]:
     return [json.loads(one) for one in documents]
 
 
-def _spoil(document: Any, rng: random.Random) -> None:
+def spoil(document: Any, rng: random.Random) -> None:
     """Change, take away or add something, at any depth."""
     at, key = document, rng.choice(list(document))
     while isinstance(at[key], dict | list) and at[key] and rng.random() < 0.85:

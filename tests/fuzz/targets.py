@@ -8,6 +8,7 @@ _PLACES = {
     "config": "config_text.ConfigText",
     "head": "fitted_files.HeadFiles",
     "calibration": "fitted_files.CalibrationFiles",
+    "clip": "clip_files.ClipFiles",
     "commands": "command_topics.CommandTopics",
     "control": "control_requests.ControlRequests",
     "model_file": "model_files.ModelFiles",

@@ -13,6 +13,8 @@ MUST_HOLD = {
     "detector/py.typed",
     "detector/config/detector.yaml",
     "detector/config/sounds.yaml",
+    "detector/embedded/crnn.tflite",
+    "detector/embedded/CARD.md",
     "detector/systemd/detector.service",
     "detector/systemd/detector@.service",
     "detector/systemd/detector.sysusers",

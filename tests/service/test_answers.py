@@ -225,3 +225,19 @@ def test_a_snapshot_is_told_with_rounded_figures(parts: Parts) -> None:
             }
         ],
     }
+
+
+def test_a_reload_is_asked_for_and_answered_before_it_is_done(parts: Parts) -> None:
+    """It may end the socket that was asked at."""
+    asked: list[str] = []
+    handlers = Answers(
+        node="nursery", ask=on_this_thread, parts=lambda: parts, reload=lambda: asked.append("now")
+    ).handlers()
+    assert "read anew" in handlers["reload"]({})["done"]
+    assert asked == ["now"]
+
+
+def test_a_take_of_an_event_that_is_not_in_the_history_is_refused(parts: Parts) -> None:
+    """By its id."""
+    with pytest.raises(ControlError, match=r"^nothing: no such event in the history"):
+        answering(parts)("take", event="nothing")

@@ -17,6 +17,7 @@ from detector.service.control import ControlServer
 from detector.service.diary import Diary
 from tests.alerts.tools import Broker, Watcher, running, until
 from tests.service.bench import PATIENCE_S, YAML
+from tests.service.clipmaking import by_loudness, write_clip_file
 from tests.service.life import FailingRecogniser, HangingRecogniser, Life, tell
 
 
@@ -55,6 +56,36 @@ def test_a_file_is_heard_to_its_end_and_that_is_a_success(
     ]
     assert "not a life-safety device" in caplog.text
     assert "listening as nursery for dog_bark, baby_cry" in caplog.text
+
+
+def test_a_second_stage_answers_later_by_an_update(
+    life: Life, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Asked aside, by a thread of its own; told like any event, and in the history."""
+    path = write_clip_file(life.folder, by_loudness())
+    stage = f"    second_stage: {{classifier: {path}, seconds: 2}}\n"
+    life.listen_for(YAML.replace("  baby_cry:", f"{stage}  baby_cry:"))
+    told: list[dict[str, Any]] = []
+
+    def script() -> None:
+        def is_told() -> bool:
+            told.extend(events(capfd))
+            return any(event["phase"] == "update" for event in told)
+
+        until(is_told, "the update")
+
+    life.listen_to(tell(life.folder / "dog.wav", *[0.9] * 60), realtime=True)
+    assert life.run(script) == 0
+    told += events(capfd)
+    assert [one["event_type"] for one in told] == [
+        "dog_bark",
+        "dog_bark_updated",
+        "dog_bark_ended",
+    ]
+    assert len({one["id"] for one in told}) == 1
+    assert told[0]["second_stage"] is None
+    assert told[1]["second_stage"]["classifier"] == "loudness"
+    assert told[2]["second_stage"] == told[1]["second_stage"]
 
 
 def test_sigterm_ends_it_and_leaves_nothing_on(

@@ -189,7 +189,7 @@ HALF_NAN = packed(np.array([np.nan, 1.0, 2.0, 3.0]))
     ("path", "value", "message"),
     [
         ("format", "something", 'is not a file of this kind: `format` is not "detector-head"'),
-        ("version", 2, "version: 2 is not known here: 1 is"),
+        ("version", 3, "version: 3 is not known here: 1 and 2 are"),
         ("sound", ..., "sound: is missing"),
         ("sound", 7, "sound: 7 is not a text"),
         ("fitted_for", [], r"fitted_for: \[\] is not a mapping"),

@@ -7,10 +7,10 @@ import pytest
 
 from detector.core.audio import SAMPLE_RATE_HZ
 from detector.core.errors import DataError
+from detector.learning.sounding import rms, sounding, sounding_rms
 from detector.workbench.alarms import MAKERS
 from detector.workbench.dataset import read_dataset
 from detector.workbench.shelf import Shelf
-from detector.workbench.sounding import rms, sounding, sounding_rms
 from detector.workbench.soundscape import Plan, episode, evenings, mixed, scenes
 from tests.workbench.conftest import burst, noise
 

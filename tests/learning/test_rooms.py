@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from detector.core.audio import SAMPLE_RATE_HZ
-from detector.workbench.rooms import Surroundings, impulse_response
-from detector.workbench.sounding import rms
+from detector.learning.rooms import Surroundings, impulse_response
+from detector.learning.sounding import rms
 from tests.workbench.conftest import noise
 
 

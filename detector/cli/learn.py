@@ -1,0 +1,255 @@
+"""``detector learn``: a few takes of a sound of one's own become a sound that is listened for."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detector.cli.common import (
+    Subparsers,
+    add_command,
+    add_config_option,
+    add_model_option,
+    add_source_options,
+    load,
+    load_model,
+    required_service,
+)
+from detector.core.errors import DataError
+
+if TYPE_CHECKING:
+    from detector.config import Config
+    from detector.core.audio import Samples
+    from detector.core.recognition import Recogniser
+    from detector.learning.backgrounds import Backgrounds
+    from detector.learning.takes import Take
+    from detector.service.ownsounds import KeptTake, OwnSounds
+    from detector.service.parts import LoadedModel
+    from detector.service.teaching import Taught
+
+_DESCRIPTION = """\
+Learn a sound of your own, such as your doorbell, kettle or washing machine, from three to ten takes
+of it. Nothing leaves this machine, and of what is heard only embeddings are kept, no audio.
+
+  detector learn my_bell                          at the microphone: ring it when asked to
+  detector learn my_bell bell1.wav bell2.wav …    from recordings; a pause of 1.5 s parts takes
+  detector learn my_bell --from-event ID          from what the running service has just heard
+  detector learn my_bell bell*.wav --evening recordings/evening/*.flac
+
+Before it is listened for, you are told how many takes are found by what was learnt from the rest
+and how many false alarms are to be expected, and asked. Said again, it adds to the takes so far.
+See `detector sounds` for what you have.
+"""
+
+
+def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
+    """Describe the command."""
+    parser = add_command(
+        commands,
+        "learn",
+        summary="learn a sound of your own from a few takes of it",
+        description=_DESCRIPTION,
+        handler=run,
+    )
+    parser.add_argument("name", metavar="NAME", help="what it is called: my_bell")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="recordings of it")
+    parser.add_argument(
+        "--from-event",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="an event of the last 90 s (detector history) is a take; may be given again",
+    )
+    parser.add_argument(
+        "--evening",
+        nargs="+",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="recordings of an ordinary evening without the sound: detector record --minutes 60",
+    )
+    parser.add_argument(
+        "--takes",
+        type=_count,
+        default=5,
+        metavar="N",
+        help="at the microphone: 3 to 10 (default: 5)",
+    )
+    parser.add_argument(
+        "--anew", action="store_true", help="forget the takes that it was learnt from before"
+    )
+    parser.add_argument("--yes", action="store_true", help="listen for it without asking")
+    parser.add_argument("--node", help="which service, if several run here")
+    parser.add_argument(
+        "--own", action="store_true", help="open the microphone even if the service runs"
+    )
+    add_source_options(parser)
+    add_config_option(parser)
+    add_model_option(parser)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 3 <= int(text) <= 10):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 3 to 10")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Hear, learn, tell, ask, write."""
+    from detector.cli.learnt import agreed, tell
+    from detector.cli.sounds import check_name, reloaded, store_of
+
+    check_name(arguments.name)
+    _check_use(arguments)
+    config = load(arguments)
+    store = store_of(arguments, config)
+    before = () if arguments.anew else store.takes(arguments.name)
+    model = load_model(arguments, config)
+    _check_model(model)
+    takes = [*before, *_new_takes(arguments, config, model.recogniser, before)]
+    if _too_few_yet(arguments, store, takes):
+        return 0
+    taught = _taught(arguments, config, model, store, takes)
+    tell(taught)
+    if not agreed(arguments.name, always=arguments.yes):
+        print("nothing was changed")
+        return 1
+    store.write([taught.sound, *(sound for sound, _ in taught.beside.values())])
+    print(f"{arguments.name} is learnt: {store.folder / arguments.name}.json")
+    reloaded(arguments, arguments.name)
+    return 0
+
+
+def _check_use(arguments: argparse.Namespace) -> None:
+    """Before anything is heard; raises DataError for what cannot come of it."""
+    if not arguments.yes and not sys.stdin.isatty():
+        raise DataError("nobody is there to be asked: say --yes, and it is listened for at once")
+    if arguments.files and (arguments.file or arguments.stdin):
+        raise DataError("recordings are named as FILE; --file and --stdin are for guided takes")
+
+
+def _check_model(model: "LoadedModel") -> None:
+    from detector.core.errors import ModelError
+    from detector.core.recognition import EMBEDDING
+
+    if EMBEDDING not in model.recogniser.spec.outputs:
+        raise ModelError(f"the model {model.facts.name} gives no embedding: nothing can be learnt")
+
+
+def _new_takes(
+    arguments: argparse.Namespace,
+    config: "Config",
+    recogniser: "Recogniser",
+    before: "Sequence[KeptTake]",
+) -> "list[KeptTake]":
+    """From files, from events, or at the microphone."""
+    from detector.learning.takes import check_copies
+
+    kept = [_event_take(arguments, event) for event in arguments.from_event]
+    grounds = [_read(path) for path in arguments.evening]
+    if arguments.files:
+        takes = _takes_in(arguments.files)
+    elif arguments.from_event:
+        takes = []
+    else:
+        from detector.cli.guided import guided
+
+        takes = guided(arguments, config, recogniser)
+    check_copies(takes)
+    known = {take.digest: take.name for take in before}
+    for take in takes:
+        if take.digest in known:
+            raise DataError(
+                f"{take.name}: {arguments.name} was learnt from it already (--anew forgets that)"
+            )
+    return [*kept, *_heard(takes, recogniser, grounds)]
+
+
+def _takes_in(files: "Sequence[Path]") -> "list[Take]":
+    from detector.learning.takes import takes_of
+
+    return [take for path in files for take in takes_of(str(path), _read(path))]
+
+
+def _read(path: Path) -> "Samples":
+    from detector.workbench.sounding import read_samples
+
+    return read_samples(path)
+
+
+def _heard(
+    takes: "Sequence[Take]", recogniser: "Recogniser", grounds: "Sequence[Samples]"
+) -> "list[KeptTake]":
+    from detector.cli.progress import recordings_progress
+    from detector.learning.augmenting import hear_take
+    from detector.service.ownsounds import KeptTake
+
+    kept = []
+    with recordings_progress() as progress:
+        for number, take in enumerate(takes):
+            progress(number, len(takes))
+            heard = hear_take(take, recogniser, grounds=grounds)
+            kept.append(KeptTake(take.name, take.digest, heard))
+    return kept
+
+
+def _event_take(arguments: argparse.Namespace, event: str) -> "KeptTake":
+    import hashlib
+
+    from detector.service.ownsounds import KeptTake
+    from detector.service.remembered import heard_in_take
+
+    answer = required_service(arguments.node).request("take", event=event)
+    heard = heard_in_take(answer)
+    digest = hashlib.sha256(heard.embeddings.tobytes()).hexdigest()
+    return KeptTake(f"event {event}", digest, heard)
+
+
+def _too_few_yet(
+    arguments: argparse.Namespace, store: "OwnSounds", takes: "Sequence[KeptTake]"
+) -> bool:
+    """Events come one by one: they are kept until there are enough of them."""
+    from detector.learning.takes import FEWEST
+
+    if len({take.digest for take in takes}) < len(takes):
+        raise DataError("an event is a take of this sound already: name another one")
+    if len(takes) >= FEWEST:
+        return False
+    if not arguments.from_event:
+        raise DataError(f"{len(takes)} takes are too few: {FEWEST} are needed, better ten")
+    store.keep_takes(arguments.name, takes)
+    print(f"{len(takes)} of {FEWEST} takes are kept; name the next event when it was heard")
+    return True
+
+
+def _taught(
+    arguments: argparse.Namespace,
+    config: "Config",
+    model: "LoadedModel",
+    store: "OwnSounds",
+    takes: "Sequence[KeptTake]",
+) -> "Taught":
+    from detector.service.teaching import Classroom
+
+    del config
+    room = Classroom(model.recogniser.spec, _backgrounds(arguments, model.recogniser))
+    others = [one for one in store.read_all() if one.name != arguments.name]
+    return room.teach(arguments.name, takes, others)
+
+
+def _backgrounds(arguments: argparse.Namespace, recogniser: "Recogniser") -> "Backgrounds":
+    """Those that are shipped, and the user's own evenings."""
+    import numpy as np
+
+    from detector.core.recognition import EMBEDDING
+    from detector.learning.backgrounds import none_for, shipped_backgrounds
+    from detector.learning.hearing import observe
+
+    spec = recogniser.spec
+    shipped = shipped_backgrounds(spec) or none_for(spec, spec.outputs[EMBEDDING][0])
+    evenings = [
+        [one.outputs[EMBEDDING] for one in observe(_read(path), [recogniser])[0]]
+        for path in arguments.evening
+    ]
+    return shipped.with_evening([np.asarray(np.stack(one), np.float32) for one in evenings])

@@ -1,0 +1,199 @@
+"""``python -m detector.workbench.roadtable DATA --crnn FILE``: four roads in one table.
+
+Family scores, heads, MFCC with logistic regression, and the CRNN hear the same scenes, made of
+recordings that none of them has learnt from.  Each is taken at the threshold at which it raises no
+more than 0.5 false alarms an hour in them, sound by sound, through the gate's times; then so much
+is found, and so far off are the beginnings that the gate tells.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from detector.config import SoundConfig
+from detector.config.sounds import shipped_sounds
+from detector.core.errors import DetectorError
+from detector.core.events import Phase
+from detector.events.gate import Gate
+from detector.service.build import gate_settings
+from detector.workbench.cells import head, interval, row
+from detector.workbench.metrics import Interval, percentile, recall_interval
+from detector.workbench.roads import Timed, Told
+from detector.workbench.soundscape import Scene
+from detector.workbench.trials import Outcome, Trial, outcome
+
+PER_HOUR = 0.5
+_LOW, _HIGH = 0.001, 0.999
+
+
+@dataclass
+class Heard:
+    """What a road made of all scenes."""
+
+    timed: Timed
+    trials: list[Trial] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+
+    def hear(self, scene: Scene, part: str) -> None:
+        """One more."""
+        told = self.timed.hear(scene.samples)
+        ends_s = told.spans_s[:, 1]
+        window_s = float(told.spans_s[0, 1] - told.spans_s[0, 0])
+        snr_db, events, unsure = scene.snr_db, scene.events, scene.unsure
+        self.trials.append(Trial(part, 0, snr_db, events, unsure, {}, ends_s, window_s))
+        self.told.append(told)
+
+    @property
+    def hop_s(self) -> float:
+        """Between windows."""
+        spans_s = self.told[0].spans_s
+        return float(spans_s[1, 0] - spans_s[0, 0])
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a road finds of a sound at so many false alarms."""
+
+    recall: Interval
+    events: int
+    onset_errors_s: tuple[float, ...]
+    """Of the events found: told less true."""
+    false_alarms: int
+    hours: float
+
+
+def line_of(heard: Heard, sound: str, per_hour: float = PER_HOUR) -> Line:
+    """At the lowest threshold that raises no more false alarms."""
+    config = shipped_sounds().get(sound, SoundConfig(evidence=()))
+    scores = [told.values[sound] for told in heard.told]
+    came = outcome(heard.trials, scores, sound, config, heard.hop_s)
+    threshold = _threshold(came, per_hour)
+    found, events = came.recall(threshold)
+    errors = [
+        error
+        for trial, told in zip(heard.trials, heard.told, strict=True)
+        for error in _onset_errors(trial, told, sound, config, threshold)
+    ]
+    return Line(
+        recall_interval(found, events), events, tuple(errors), came.false_alarms(threshold),
+        came.hours,
+    )  # fmt: skip
+
+
+def _threshold(came: Outcome, per_hour: float) -> float:
+    allowed = int(per_hour * came.hours)
+    if len(came.false) <= allowed:
+        return float(min(came.found, default=0.0))
+    return float(np.nextafter(came.false[allowed], np.inf))
+
+
+def _onset_errors(
+    trial: Trial, told: Told, sound: str, config: SoundConfig, threshold: float
+) -> Iterator[float]:
+    """Through the gate of the daemon, which takes probabilities: 0 or 1 is all it needs to know."""
+    settings = replace(gate_settings(config), threshold=0.5, release_threshold=0.3)
+    gate = Gate(settings)
+    began = told.began_s.get(sound)
+    waiting = [event for event in trial.events if event.sound == sound]
+    for at, (start_s, end_s) in enumerate(told.spans_s):
+        probability = _HIGH if told.values[sound][at] >= threshold else _LOW
+        began_s = None if began is None else float(began[at])
+        step = gate.step(probability, float(start_s), float(end_s), began_s=began_s)
+        if step is None or step.phase is not Phase.ONSET:
+            continue
+        for event in waiting:
+            if event.onset_s - 0.2 <= end_s <= event.offset_s + 3.0:
+                yield step.onset_s - event.onset_s
+
+
+def table(heard: Sequence[Heard], sounds: Sequence[str]) -> str:
+    """In Markdown: all sounds together, then sound by sound."""
+    lines = {one.timed.road.name: _lines(one, sounds) for one in heard}
+    return "\n".join([*_together(heard, lines, sounds), "", *_by_sound(heard, lines, sounds), ""])
+
+
+def _lines(heard: Heard, sounds: Sequence[str]) -> Mapping[str, Line]:
+    return {sound: line_of(heard, sound) for sound in sounds if sound in heard.timed.road.sounds}
+
+
+def _together(
+    heard: Sequence[Heard], lines: Mapping[str, Mapping[str, Line]], sounds: Sequence[str]
+) -> Iterator[str]:
+    yield from head(
+        "road", f"recall at {PER_HOUR:g} false alarms/h", "onset error, median", "90 % within",
+        "size", "ms for a second of audio",
+    )  # fmt: skip
+    for one in heard:
+        name, mine = one.timed.road.name, lines[one.timed.road.name]
+        errors = [abs(error) for sound in sounds for error in mine[sound].onset_errors_s]
+        found = sum(round(line.recall.value * line.events) for line in mine.values())
+        events = sum(line.events for line in mine.values())
+        yield row(
+            name,
+            interval(recall_interval(found, events)),
+            f"{percentile(errors, 50):.2f} s",
+            f"{percentile(errors, 90):.2f} s",
+            f"{one.timed.road.size_bytes / 1e6:.2f} MB",
+            f"{one.timed.ms_per_second:.1f}",
+        )
+
+
+def _by_sound(
+    heard: Sequence[Heard], lines: Mapping[str, Mapping[str, Line]], sounds: Sequence[str]
+) -> Iterator[str]:
+    names = [one.timed.road.name for one in heard]
+    yield from head("sound", "events", *names)
+    for sound in sounds:
+        of = [lines[name].get(sound) for name in names]
+        events = max((one.events for one in of if one), default=0)
+        cells = [interval(one.recall) if one and one.events else "–" for one in of]
+        yield row(sound, str(events), *cells)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Hear, and print."""
+    from detector.workbench.roadmaking import opened
+
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        contest = opened(options)
+        heard = [Heard(Timed(road)) for road in contest.roads]
+        for part, scene in contest.scenes():
+            for one in heard:
+                one.hear(scene, part)
+    except DetectorError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)  # noqa: T201 # it is a command
+        return error.exit_code
+    print(contest.about())  # noqa: T201
+    print(table(heard, contest.sounds))  # noqa: T201
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m detector.workbench.roadtable", description="Four roads in one table."
+    )
+    parser.add_argument(
+        "data", type=Path, metavar="DATA", help="a manifest CSV, or the folder that it lies in"
+    )
+    parser.add_argument("--crnn", type=Path, metavar="FILE", help="default: the one in the package")
+    parser.add_argument(
+        "--heads", type=Path, metavar="DIR",
+        help="learnt without fold 0 (python -m detector.workbench.ship --folds-out)",
+    )  # fmt: skip
+    parser.add_argument("--model", type=Path, metavar="FILE", help="default: $DETECTOR_MODEL")
+    parser.add_argument("--no-mfcc", action="store_true", help="leave that road out")
+    parser.add_argument(
+        "--scenes", type=int, default=30, help="with events; two thirds as many without"
+    )
+    parser.add_argument("--seed", type=int, default=7, help="of the scenes; default: 7")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""``detector learn`` and ``detector sounds``: from recordings to a sound that is listened for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detector.cli.guided import Guide
+from detector.config.own import own_sounds
+from detector.core.audio import SAMPLE_RATE_HZ, Block, Samples
+from detector.core.errors import DataError
+from tests.cli.tools import Commands, wav
+from tests.learning.tools import SpectralRecogniser, quiet, recorded, tone
+
+
+@pytest.fixture
+def yamnet(bare: Commands, model_path: Path) -> Commands:
+    """Commands that find the real model."""
+    bare.environment["DETECTOR_MODEL"] = str(model_path)
+    return bare
+
+
+def two_tones(seed: int) -> Samples:
+    """Ding dong, never twice quite the same, in a quiet room."""
+    rng = np.random.default_rng(seed)
+    ding, dong = (tone(hz * rng.uniform(0.995, 1.005), 0.5) for hz in (2093.0, 1661.0))
+    made = np.concatenate([ding, dong]) * np.float32(rng.uniform(0.3, 1.0))
+    return recorded(made + quiet(1.0, rng, 2e-3), seed)
+
+
+def rings(folder: Path, count: int, first: int = 0) -> list[Path]:
+    """So many takes of it."""
+    numbers = range(first, first + count)
+    return [wav(folder / f"ring{number}.wav", two_tones(number)) for number in numbers]
+
+
+def state(commands: Commands) -> Path:
+    """Where sounds of one's own are kept."""
+    return Path(commands.environment["HOME"]) / ".local/state/detector/sounds"
+
+
+@pytest.mark.model
+def test_from_recordings_to_an_event(yamnet: Commands) -> None:
+    """What is to be expected is told first; another ring is then an event."""
+    learnt = yamnet("learn", "my_bell", *rings(yamnet.folder, 4), "--yes")
+    assert (learnt.code, learnt.complaints) == (0, [])
+    lines = learnt.out.splitlines()
+    assert lines[0] == "my_bell, from 4 takes:"
+    assert "takes found by what was learnt from the others: " in lines[1]
+    assert "false alarms: " in learnt.out
+    assert "the detector takes it in at its next start" in lines[-1]
+    heard = yamnet("classify", wav(yamnet.folder / "new.wav", two_tones(99)))
+    assert "my_bell " in heard.out
+    listed = yamnet("sounds", "list")
+    assert listed.out.startswith("my_bell: 4 takes, ")
+
+
+@pytest.mark.model
+def test_without_consent_nothing_is_written(yamnet: Commands) -> None:
+    """Nobody is there to be asked; and a no is a no."""
+    line = yamnet("learn", "my_bell", *rings(yamnet.folder, 3)).failed(9)
+    assert line.startswith("nobody is there to be asked: say --yes")
+    assert not state(yamnet).exists()
+
+
+@pytest.mark.model
+def test_takes_add_up_and_one_can_be_carried_to_another_machine(yamnet: Commands) -> None:
+    """Learnt in two goes; renamed, exported, forgotten, and taken in again."""
+    folder = yamnet.folder
+    assert yamnet("learn", "my_bell", *rings(folder, 3), "--yes").code == 0
+    again = yamnet("learn", "my_bell", folder / "ring0.wav", "--yes").failed(9)
+    assert "my_bell was learnt from it already (--anew forgets that)" in again
+    more = yamnet("learn", "my_bell", *rings(folder, 2, 3), "--yes")
+    assert more.out.startswith("my_bell, from 5 takes:")
+    other = yamnet("learn", "my_gong", *rings(folder, 3), "--yes").failed(9)
+    assert "my_bell was learnt from the same recording" in other
+
+    assert yamnet("sounds", "rename", "my_bell", "front_door").code == 0
+    out = folder / "mine.json"
+    assert yamnet("sounds", "export", "--out", out).out == f"{out}: front_door\n"
+    taken = yamnet("sounds", "import", out).failed(9)
+    assert taken == "front_door: there is one of that name already; forget it first"
+    assert yamnet("sounds", "forget", "front_door").code == 0
+    assert list(own_sounds(state(yamnet))) == []
+    assert yamnet("sounds", "import", out).code == 0
+    assert list(own_sounds(state(yamnet))) == ["front_door"]
+
+
+@pytest.mark.model
+def test_recordings_that_cannot_be_learnt_from_are_refused_in_one_line(yamnet: Commands) -> None:
+    """Nothing is written."""
+    folder = yamnet.folder
+    good = rings(folder, 3)
+    empty = folder / "empty.wav"
+    empty.write_bytes(b"")
+    bad = {
+        wav(folder / "silent.wav", np.zeros(32_000, np.float32)): (9, "is silent"),
+        wav(folder / "short.wav", tone(1000.0, 0.05)): (9, "is too short"),
+        wav(folder / "loud.wav", np.clip(9 * two_tones(7), -1, 1)): (9, "is clipped"),
+        wav(folder / "copy.wav", np.float32(0.5) * two_tones(0)): (9, "is a copy of"),
+        empty: (4, "is empty: 0 bytes"),
+        folder / "absent.wav": (4, "cannot be opened"),
+    }
+    for path, (code, reason) in bad.items():
+        assert reason in yamnet("learn", "my_bell", *good, path, "--yes").failed(code)
+    assert "2 takes are too few" in yamnet("learn", "my_bell", *good[:2], "--yes").failed(9)
+    assert not state(yamnet).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("My bell", "is not a name for a sound"),
+        ("doorbell", "doorbell is a shipped sound: choose another name, such as my_doorbell"),
+        ("bell_ended", "is the name of another kind of event"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_before_anything_is_heard(
+    bare: Commands, name: str, reason: str
+) -> None:
+    """Without a model even."""
+    assert reason in bare("learn", name, "a.wav", "--yes").failed(9)
+
+
+def test_a_model_without_an_embedding_cannot_be_learnt_on(detector: Commands) -> None:
+    """It is named."""
+    files = rings(detector.folder, 3)
+    line = detector("learn", "my_bell", *files, "--yes").failed(5)
+    assert line == "the model tiny gives no embedding: nothing can be learnt"
+
+
+def test_where_nothing_was_learnt_the_way_to_it_is_told(detector: Commands) -> None:
+    """And an export of nothing is refused."""
+    assert "detector learn NAME" in detector("sounds", "list").out
+    out = detector.folder / "a.json"
+    assert "nothing to export" in detector("sounds", "export", "--out", out).failed(9)
+    assert not out.exists()
+    assert "there is no such sound" in detector("sounds", "forget", "x").failed(9)
+
+
+def played(*takes: Samples) -> Iterator[Block]:
+    """A microphone that hears takes, each after a second of quiet."""
+    at, rng = 0, np.random.default_rng(0)
+    for piece in takes:
+        for part in (quiet(1.1, rng), piece, quiet(1.2, rng)):
+            for start in range(0, len(part), 1600):
+                block = part[start : start + 1600]
+                yield Block(at, block, at / SAMPLE_RATE_HZ)
+                at += len(block)
+
+
+def ring(seed: int) -> Samples:
+    """Through no room, so that it begins and ends where it says."""
+    rng = np.random.default_rng(seed)
+    return tone(2000.0, 0.6) + quiet(0.6, rng, 0.02)
+
+
+def test_takes_are_asked_for_until_there_are_enough(capsys: pytest.CaptureFixture[str]) -> None:
+    """A clipped one is asked for again, and a copy too."""
+    loud = np.clip(20 * ring(1), -1, 1).astype(np.float32)
+    heard = played(ring(1), loud, ring(2), ring(2), ring(3))
+    takes = Guide(SpectralRecogniser(), 3).takes(heard)
+    assert len(takes) == 3
+    told = capsys.readouterr().out
+    assert told.count("good") == 3
+    assert "is clipped" in told
+    assert "that is a copy of a take before" in told
+    assert "█" in told
+
+
+def test_where_no_take_is_good_it_ends() -> None:
+    """With the last reason."""
+    loud = np.clip(20 * ring(1), -1, 1).astype(np.float32)
+    with pytest.raises(DataError, match=r"no take was good 5 times in a row; .* is clipped"):
+        Guide(SpectralRecogniser(), 3).takes(played(*[loud] * 6))

@@ -1,0 +1,60 @@
+"""An event out of what the daemon remembers, to learn from."""
+
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from detector.core.errors import ControlError
+from detector.core.recognition import EMBEDDING, LOGITS, Observation
+from detector.service.pipeline import Pipeline
+from detector.service.remembered import heard_in_take, take_document
+
+NOW = datetime(2026, 11, 21, 12, 0, 30, tzinfo=UTC)
+
+
+def remembering(*, embedding: bool = True) -> Pipeline:
+    """Thirty seconds, of which the eleventh and twelfth stand out; the source began at 0."""
+    windows = []
+    for number in range(60):
+        start_s = 0.48 * number
+        loud = 10.0 <= start_s < 12.0
+        outputs = {LOGITS: np.full(3, float(loud), np.float32)}
+        if embedding:
+            outputs[EMBEDDING] = np.full(8, float(loud), np.float32)
+        windows.append(Observation(start_s, start_s + 0.975, outputs))
+    made = SimpleNamespace(recent=windows, source_s_of=lambda monotonic_s: monotonic_s - 100.0)
+    return cast(Pipeline, made)
+
+
+def event(onset: str, duration_s: float | None = 2.0) -> dict[str, Any]:
+    """An entry of the history."""
+    return {"id": "abc", "onset": onset, "duration_s": duration_s}
+
+
+def test_the_windows_of_an_event_and_those_around_it_are_told() -> None:
+    """As JSON, and read again; those of which nobody can say are left out."""
+    told = take_document(remembering(), event("2026-11-21T12:00:10+00:00"), (NOW, 130.0))
+    heard = heard_in_take(json.loads(json.dumps(told)))
+    assert len(heard.embeddings) >= 3
+    assert heard.embeddings[1:-1].min() == 1.0
+    assert len(heard.around) > 5
+    assert heard.around.max() == 0.0
+    assert set(heard.versions) == {0}
+    assert heard.logits.shape == (3,)
+
+
+def test_an_event_that_is_forgotten_is_refused() -> None:
+    """It is longer ago than anything that is remembered."""
+    with pytest.raises(ControlError, match=r"^abc is forgotten: what was heard is remembered"):
+        take_document(remembering(), event("2026-11-21T11:00:00+00:00"), (NOW, 130.0))
+
+
+def test_a_model_without_an_embedding_is_refused() -> None:
+    """Nothing could be learnt from."""
+    quiet = remembering(embedding=False)
+    with pytest.raises(ControlError, match="gives no embedding"):
+        take_document(quiet, event("2026-11-21T12:00:10+00:00", None), (NOW, 130.0))
