@@ -20,6 +20,7 @@ from detector.core.events import Event, EventKind, Phase
 MAX_EVENTS = 20_000
 MAX_BYTES = 32 * 1024 * 1024
 """What the file may hold; SQLite uses the room of deleted rows again."""
+_WAL_BYTES = 800 * 1024
 _PRUNE_STEP = 500
 _VERSION = 1
 _BUSY_S = 5.0
@@ -195,10 +196,11 @@ class EventStore:
             "page_size = 1024",  # of a new file: an event touches ten, each written twice
             "journal_mode = WAL",
             "foreign_keys = ON",
-            "wal_autocheckpoint = 800",
             "cache_size = -128",  # KiB: what is read again is little, and memory stays as it is
         ):
             self._db.execute(f"PRAGMA {pragma}").fetchall()
+        [(page_bytes,)] = self._db.execute("PRAGMA page_size").fetchall()
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_BYTES // page_bytes}").fetchall()
         [(verdict,)] = self._db.execute("PRAGMA quick_check(1)").fetchall()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)

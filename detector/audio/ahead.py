@@ -13,8 +13,8 @@ from detector.audio.process import Ear, Launch, start_capture
 from detector.config.schema import AudioConfig
 from detector.core.errors import AudioError
 
-KEEPS_S = 3.0
-"""So much it keeps for whoever comes; one that has waited for longer would have lost some."""
+KEEPS_S = 2.0
+"""One that has waited for longer is not taken over: what it heard would not fit into the ring."""
 
 
 @dataclass(slots=True)

@@ -6,6 +6,8 @@ from math import ceil
 from detector.config.schema import AudioConfig
 
 _PER_SECOND = 1000
+_JITTER_SAMPLES = 512
+"""A resampler hands over sometimes more and sometimes less, by so much at the most."""
 
 
 def fitted_to_hop(config: AudioConfig, hop_seconds: float) -> AudioConfig:
@@ -24,13 +26,13 @@ def fitted_to_hop(config: AudioConfig, hop_seconds: float) -> AudioConfig:
 def surplus(first_samples: int, context_samples: int, block_samples: int) -> int:
     """Samples at the head of a stream without which its windows end with its blocks.
 
-    Args:
-        first_samples: Length of the first block: shorter than the others, where a
-            resampler withholds some.
-        context_samples: Length of a window.
-        block_samples: Length of the other blocks.
+    Or just before their ends, where these are uncertain.  May be more than the first block has.
 
-    None where there would be nothing left of the first block.
+    Args:
+        first_samples: Of the first block, or the first few together: no multiple of the others'
+            length where a resampler lies between.
+        context_samples: Length of a window.
+        block_samples: Length of a block.
     """
-    samples = (first_samples - context_samples) % block_samples
-    return samples if samples < first_samples else 0
+    margin = _JITTER_SAMPLES if first_samples % block_samples else 0
+    return (first_samples - margin - context_samples) % block_samples

@@ -156,7 +156,7 @@ class RingBuffer:
         length, captured_s = 0, 0.0
         while self._pending and length < BLOCK_SAMPLES:
             run = self._pending[0]
-            if isinstance(run, Gap):
+            if isinstance(run, Gap) or (length and length + run.length > BLOCK_SAMPLES):
                 break
             count = min(run.length, BLOCK_SAMPLES - length)
             captured_s = run.cut(count)

@@ -65,6 +65,8 @@ class Pattern:
     """Whether of several groups out of time none counts."""
     twice: float
     """The same for the mean of two that follow one another at the time of a cycle."""
+    missed: float = 0.0
+    """How much better they must be two cycles apart, the one between not being heard."""
 
     @property
     def beeped_s(self) -> float:

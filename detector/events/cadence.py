@@ -64,6 +64,7 @@ T4 = Pattern(
     alone_only=True,
     once=0.65,
     twice=0.33,
+    missed=0.1,  # without it, two bars of music 11.8 s apart were an alarm
 )
 """Four beeps of 0.1 s, 0.1 s apart, then 5 s of silence: a cycle of 5.7 s."""
 SHORT_BEEPS = Pattern(
@@ -178,7 +179,10 @@ class Cadence:
         pattern = self.pattern
         if group.follows is not None:
             quality = group.best.quality + group.follows.quality
-            return _logistic(SLOPE * (quality - 2.0 * (pattern.twice + DISORDER * group.strays)))
+            least = pattern.twice + DISORDER * group.strays
+            if group.best.began_s - group.follows.began_s > 1.5 * pattern.cycle_s:
+                least += pattern.missed
+            return _logistic(SLOPE * (quality - 2.0 * least))
         if pattern.alone_only and group.strays:
             return 0.0
         return min(MOST_ONCE, _logistic(SLOPE * (group.best.quality - pattern.once)))

@@ -227,6 +227,8 @@ class _Look:
         self._is_first = True  # where the model fails, the same window may come again
         self._last = self._rows.outputs_of_rows(rows)
         self._is_first = False
+        for output in self._last.values() if self.gate else ():
+            output.flags.writeable = False  # it may be told again
         return self._last
 
 

@@ -10,6 +10,7 @@ from queue import Empty, Full, Queue
 from types import FrameType
 
 from detector import DISCLAIMER
+from detector.audio.blocks import fitted_to_hop
 from detector.config import Config
 from detector.core.errors import ControlError, DetectorError
 from detector.core.events import Command
@@ -100,6 +101,8 @@ class Daemon:
         while not self._stopping and not self._parts.worker.ended.is_set():
             self._waker.wait(LOOK_EVERY_S)
             self._serve_requests()
+            if not self._requests.empty():
+                self._waker.wake()
             if self._reloading:
                 self._reloading = False
                 self._reload()
@@ -213,4 +216,5 @@ class Daemon:
 def _needs_new_parts(old: Config, new: Config) -> bool:
     """Whether more than sounds, model and log has changed: then outlets and source begin anew."""
     kept = replace(old, sounds=new.sounds, calibration=new.calibration)
-    return replace(kept, model=new.model, log=new.log) != new
+    blocks = [fitted_to_hop(one.audio, one.model.hop_seconds) for one in (old, new)]
+    return replace(kept, model=new.model, log=new.log) != new or blocks[0] != blocks[1]

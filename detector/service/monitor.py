@@ -25,7 +25,7 @@ FRESH_S = 5.0
 """Audio disposed of must be no older than this for the watchdog to be fed."""
 STUCK_S = 8.0
 """A worker that does not come round for this long hears nothing."""
-PAUSE_S = 2.0
+PAUSE_S = 4.0
 """More time between two looks says that the whole process was stopped, not that one part hangs."""
 OUTBOX_TURN_S = 10.0
 """The outbox's loop must have come round within this time for the watchdog to be fed."""
@@ -91,7 +91,7 @@ class Monitor:
         return self._clock.monotonic() - turned_s > STUCK_S
 
     def look(self) -> None:
-        """One look, several times a second."""
+        """One look, about once a second."""
         now_s = self._clock.monotonic()
         if now_s - self._looked_s > PAUSE_S:
             self._awake_s = now_s

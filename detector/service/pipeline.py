@@ -121,6 +121,11 @@ class Pipeline:
         """Length of the windows that sounds are decided by."""
         return self._recognisers[0].spec.context_samples
 
+    @property
+    def recogniser(self) -> Recogniser:
+        """The first one, by whose windows sounds are decided."""
+        return self._recognisers[0]
+
     def fresh_recogniser(self) -> Recogniser:
         """Another one like the first, to try something that nobody listens for."""
         return self._recognisers[0].fresh()

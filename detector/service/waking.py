@@ -39,7 +39,11 @@ class Waker:
 
     def wait(self, seconds: float) -> bool:
         """Wait for so long at most; whether something woke it. Only while it is opened."""
-        if self._waiting is None or not select.select([self._waiting], [], [], seconds)[0]:
+        if self._waiting is None:
+            return False
+        poll = select.poll()  # select knows no descriptors above 1023
+        poll.register(self._waiting, select.POLLIN)
+        if not poll.poll(1000.0 * seconds):
             return False
         self._waiting.recv(_READ_BYTES)
         return True

@@ -86,6 +86,7 @@ class Worker:
         self._on_news = on_news
         self._block_seconds = block_seconds
         self._begins = True  # whether the next block is the first of a stream
+        self._passed_over = 0  # samples at the head of it that are still to be left out
         self._ears = Ears(memory)
         self._requests: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._stopping = threading.Event()
@@ -152,8 +153,10 @@ class Worker:
     def replace_pipeline(self, pipeline: Pipeline) -> Future[None]:
         """Go on with another pipeline."""
 
-        def go_over(_old: Pipeline) -> None:
+        def go_over(old: Pipeline) -> None:
             self._pipeline = pipeline
+            if pipeline.recogniser is not old.recogniser:
+                self._begins = True
 
         return self.submit(go_over)
 
@@ -213,17 +216,23 @@ class Worker:
         else:
             self._ears.hear_unjudged(now_s)
         self.statistics.level = (rms_dbfs(block.samples), peak_dbfs(block.samples))
-        if self._feed(self._aligned(block)):
+        aligned = self._aligned(block)
+        if len(aligned.samples) and self._feed(aligned):
             self.statistics.disposed_s = block.captured_monotonic_s
 
     def _aligned(self, block: Block) -> Block:
-        """Of the first block of a stream what makes its windows end with its blocks."""
+        """Without what must go at the head of a stream so that windows end with blocks."""
         begins, self._begins = self._begins, False
-        if not (begins and self._source.live and self._block_seconds):
+        if begins and self._source.live and self._block_seconds:
+            block_samples = round(self._block_seconds * SAMPLE_RATE_HZ)
+            context = self._pipeline.context_samples
+            self._passed_over = surplus(len(block.samples), context, block_samples)
+        elif begins:
+            self._passed_over = 0
+        begin = min(self._passed_over, len(block.samples))
+        if begin == 0:
             return block
-        block_samples = round(self._block_seconds * SAMPLE_RATE_HZ)
-        context = self._pipeline.context_samples
-        begin = surplus(len(block.samples), context, block_samples)
+        self._passed_over -= begin
         return replace(
             block, start_sample=block.start_sample + begin, samples=block.samples[begin:]
         )

@@ -1,9 +1,17 @@
 """How much audio is handed over at a time."""
 
+import numpy as np
 import pytest
 
 from detector.audio.blocks import fitted_to_hop, surplus
+from detector.audio.capture import Captured
+from detector.audio.feed import Feed
+from detector.audio.format import Format
+from detector.audio.ring import RingBuffer
 from detector.config.schema import AudioConfig
+from detector.core.audio import Block
+
+CONTEXT = 15_600
 
 
 @pytest.mark.parametrize(
@@ -28,15 +36,30 @@ def test_blocks_are_the_largest_fraction_of_the_hop(
     assert fitted == AudioConfig(block_seconds=fitted.block_seconds)
 
 
-@pytest.mark.parametrize("first", [3840, 3840 - 37, 4 * 3840, 3 * 3840 - 1000])
+@pytest.mark.parametrize("first", [3840, 4 * 3840])
 def test_windows_end_with_blocks(first: int) -> None:
-    """Also where a resampler withholds some of the first block, and where several came at once."""
-    begin = surplus(first, 15_600, 3840)
-    ends_s = {(begin + 15_600 + hop * 7680 - first) % 3840 for hop in range(5)}
-    assert ends_s == {0}
-    assert 0 <= begin < first
+    """Also where several came at once."""
+    begin = surplus(first, CONTEXT, 3840)
+    ends = {(begin + CONTEXT + hop * 7680 - first) % 3840 for hop in range(5)}
+    assert ends == {0}
 
 
-def test_a_first_block_that_is_too_short_is_left_as_it_is() -> None:
-    """Nothing of it would be left."""
-    assert surplus(100, 15_600, 3840) == 0
+@pytest.mark.parametrize("rate_hz", [48_000, 44_100, 32_000, 22_050])
+@pytest.mark.parametrize("waiting", [0, 3])
+def test_windows_end_just_before_the_blocks_of_a_resampler(rate_hz: int, waiting: int) -> None:
+    """It hands over sometimes more and sometimes less; none waits for the next block."""
+    ring, got = RingBuffer(13.0, CONTEXT, 3.0), list[tuple[int, int]]()
+    feed = Feed(ring, "mix")
+    feed.begin(Format(rate_hz, 1), "a microphone")
+    frames = round(0.24 * rate_hz)
+    noise = np.random.default_rng(1).normal(0.0, 0.1, frames).astype(np.float32).tobytes()
+    for number in range(1, 100):
+        feed.take(Captured(noise, 0.24 * number, overflowed=False, dropped=0))
+        while number > waiting and (item := ring.read(0)) is not None:
+            assert isinstance(item, Block)
+            got.append((number, item.end_sample))
+    first = got[0][1]
+    ends = range(surplus(first, CONTEXT, 3840) + CONTEXT, got[-1][1], 7680)
+    arrived_s = [0.24 * next(n for n, reached in got if reached >= end) for end in ends]
+    waits_s = [at - end / 16_000 for at, end in zip(arrived_s, ends, strict=True)]
+    assert max(waits_s[2:]) < 0.12

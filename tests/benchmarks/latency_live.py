@@ -20,9 +20,11 @@ from typing import Any
 
 import numpy as np
 
+from detector.audio.blocks import surplus
 from detector.core.audio import SAMPLE_RATE_HZ, Block
 from detector.service.along import heard_in
 from detector.service.control_client import ControlClient
+from detector.workbench.grid import WINDOW_SAMPLES
 from tests.alerts.tools import Broker, running
 from tests.audio.tools import Room
 from tests.benchmarks.latency_scene import LEAD_S, LatencyScene
@@ -48,7 +50,7 @@ class Run:
     events: list[dict[str, Any]] = field(default_factory=list)
     """Bodies of sounds' events, with ``received_s`` and ``decided_s``."""
     source_at_s: float = 0.0
-    """Where in the scene the daemon's first sample lies."""
+    """Where in the scene the first sample lies that the daemon puts into a window."""
     capture_s: list[float] = field(default_factory=list)
     """From the capture of a block's last sample to its arrival in the daemon's reach."""
     late_s: list[float] = field(default_factory=list)
@@ -153,7 +155,9 @@ def _listen_along(
             break
     threading.Thread(target=stream.close, daemon=True).start()
     shift = _shift(blocks, microphone, scene)
-    run.source_at_s = shift / SAMPLE_RATE_HZ
+    block_samples = len(blocks[0].samples)
+    passed_over = surplus(block_samples, WINDOW_SAMPLES, block_samples)
+    run.source_at_s = (shift + passed_over) / SAMPLE_RATE_HZ
     run.capture_s = [
         one.captured_monotonic_s - microphone.at(one.end_sample + shift) for one in blocks
     ]

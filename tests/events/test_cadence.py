@@ -1,6 +1,7 @@
 """The cadences of alarms, through the envelopes of sounds made by code."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -167,6 +168,17 @@ def test_a_missed_group_is_forgiven() -> None:
     samples = alarm(Alarm(cycles=5))
     samples[64_000:128_000] = 0.0
     assert Phase.ONSET in [phase for phase, _, _ in told(scene(samples), "t3")]
+
+
+def test_two_faint_groups_two_cycles_apart_are_no_alarm() -> None:
+    """Of music that is found in any hour; loud ones are, since one may go unheard in between."""
+    beeps = [(at_s + 0.2 * n, 0.1) for at_s in (0.0, 11.5) for n in range(4)]
+    sound = scene(beeping(beeps, 12.5, 3100.0))
+    noise = np.random.default_rng(1).normal(0.0, 0.01, len(sound)).astype(np.float32)
+    faint, loud = (np.float32(share) * sound + noise for share in (0.009, 0.5))
+    assert max(probabilities(faint, PATTERNS["t4"])) < SPEAKS
+    assert max(probabilities(faint, replace(PATTERNS["t4"], missed=0.0))) > SPEAKS
+    assert max(probabilities(loud, PATTERNS["t4"])) > SPEAKS
 
 
 @pytest.mark.parametrize(("hertz", "expected"), [(3094.0, LEAD_S), (3344.0, LEAD_S + 5.7)])

@@ -13,8 +13,9 @@ from detector.core.errors import AudioError
 from detector.core.events import OffsetReason, Phase
 from detector.service.pipeline import Pipeline
 from tests.clocks import HandClock
-from tests.service.bench import PATIENCE_S, YAML, Bench, HandSource, bark, configured
+from tests.service.bench import LABELS, PATIENCE_S, YAML, Bench, HandSource, bark, configured
 from tests.service.conftest import MakeBench
+from tests.service.fakes import ToldRecogniser
 
 
 def phases(bench: Bench) -> list[tuple[str | None, Phase]]:
@@ -360,12 +361,33 @@ def fed(bench: Bench) -> list[tuple[int, int]]:
 
 
 def test_windows_end_with_the_blocks_of_a_microphone(make_bench: MakeBench) -> None:
-    """After a gap as well: of the first block of each stream the head is left out."""
+    """After a gap as well: the head of each stream is left out."""
     bench = make_bench(block_seconds=0.24)  # its windows are of 16,000 samples
     gap = Gap(7680, 100, GapCause.OVERFLOW)
-    bench.hear(samples(0, 3840), samples(3840, 3840), gap, samples(7780, 3800))
-    assert fed(bench) == [(3200, 3840), (3840, 7680), (7780 + 3160, 7780 + 3800)]
-    assert [(end - begin - 16_000) % 3840 for begin, end in fed(bench)[::2]] == [0, 0]
+    bench.hear(samples(0, 3840), samples(3840, 3840), gap, samples(7780, 3840))
+    assert fed(bench) == [(3200, 3840), (3840, 7680), (7780 + 3200, 7780 + 3840)]
+
+
+def test_what_is_left_out_may_be_more_than_the_first_block(make_bench: MakeBench) -> None:
+    """A resampler may begin with a short one; nothing reaches the recogniser until then."""
+    bench = make_bench(block_seconds=0.24)
+    bench.hear(samples(0, 400), samples(400, 3800))
+    [(begin, end)] = fed(bench)
+    assert begin == (400 - 512 - 16_000) % 3840 > 400
+    assert end == 4200
+
+
+def test_another_recogniser_begins_where_its_windows_end_with_blocks(make_bench: MakeBench) -> None:
+    """As after a reload that names another model."""
+    bench = make_bench(block_seconds=0.24)
+    bench.hear(samples(0, 3840))
+    bench.wait(bench.worker.replace_pipeline(bench.pipeline(bench.config)))
+    bench.hear(samples(3840, 3840))
+    assert fed(bench)[-1] == (3840, 7680)  # the same one goes on
+    bench.recogniser = ToldRecogniser(LABELS)
+    bench.wait(bench.worker.replace_pipeline(bench.pipeline(bench.config)))
+    bench.hear(samples(7680, 3840))
+    assert fed(bench) == [(7680 + 3200, 11_520)]
 
 
 def test_of_a_file_nothing_is_left_out(make_bench: MakeBench) -> None:
