@@ -143,7 +143,9 @@ class Worker:
     def replace_pipeline(self, pipeline: Pipeline) -> Future[None]:
         """Go on with another pipeline."""
 
-        def replace(_old: Pipeline) -> None:
+        def replace(old: Pipeline) -> None:
+            if old is not pipeline:
+                pipeline.stages.follow(old.stages)
             self._pipeline = pipeline
 
         return self.submit(replace)
