@@ -1,12 +1,23 @@
 """From a message on a command topic to a command, or a reason why not."""
 
+import re
 from collections.abc import Mapping
 
 from detector.alerts.messages import OFF, ON, threshold_bounds
 from detector.alerts.topics import Topics
 from detector.config.schema import SoundConfig
+from detector.config.setting import NAME_PATTERN
 from detector.core.errors import DetectorError
-from detector.core.events import Command, SelfTest, SetArmed, SetThreshold, TestAlert
+from detector.core.events import (
+    Command,
+    Feedback,
+    Judgement,
+    SelfTest,
+    SetArmed,
+    SetThreshold,
+    TakeBack,
+    TestAlert,
+)
 
 PING = "ping"
 """What `detector doctor` sends to see whether it comes back; a daemon passes over it."""
@@ -38,7 +49,7 @@ def parse_command(
     if topic == topics.armed_set:
         # Empty is what clears a topic that somebody retained: no command.
         return SetArmed(_switch(topic, text)) if text else None
-    return None if text.startswith(PING) else _test(topic, text, sounds)
+    return None if text.startswith(PING) else _ordered(topic, text, sounds)
 
 
 def _threshold_of(topic: str, topics: Topics) -> str | None:
@@ -91,7 +102,7 @@ def _switch(topic: str, text: str) -> bool:
     return text == ON
 
 
-def _test(topic: str, text: str, sounds: Mapping[str, SoundConfig]) -> TestAlert | SelfTest:
+def _ordered(topic: str, text: str, sounds: Mapping[str, SoundConfig]) -> Command:
     match text.split():
         case ["selftest"]:
             return SelfTest()
@@ -100,6 +111,23 @@ def _test(topic: str, text: str, sounds: Mapping[str, SoundConfig]) -> TestAlert
         case ["test_alert", sound]:
             _known(topic, sound, sounds)
             return TestAlert(sound)
+        case ["feedback", "undo", sound]:
+            _known(topic, sound, sounds)
+            return TakeBack(sound)
+        case ["feedback", ("right" | "wrong") as said]:
+            return Feedback(Judgement(said))
+        case ["feedback", ("right" | "wrong" | "missed") as said, of]:
+            return _judged(topic, Judgement(said), of, sounds)
         case _:
-            right = "test_alert, test_alert <sound> or selftest"
+            right = "test_alert, test_alert <sound>, selftest or feedback …"
             raise CommandRefusedError(f"{topic}: {text[:40]!r} is no command; known is {right}")
+
+
+def _judged(
+    topic: str, judgement: Judgement, of: str, sounds: Mapping[str, SoundConfig]
+) -> Feedback:
+    """Of a sound, or of an event by its id, which no sound's name can be."""
+    if judgement is not Judgement.MISSED and not re.fullmatch(NAME_PATTERN, of):
+        return Feedback(judgement, event=of)
+    _known(topic, of, sounds)
+    return Feedback(judgement, of)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from detector.alerts.buttons import feedback_buttons
 from detector.alerts.messages import (
     OFFLINE,
     ONLINE,
@@ -40,6 +41,7 @@ _FIXED = (
     "mic_drift",
     "deaf_today",
     "storage",
+    "stand_in",
 )
 """Components that every device has. Their keys are part of the entities' identity: never change."""
 
@@ -170,6 +172,7 @@ def _sound_components(topics: Topics, sounds: Mapping[str, SoundConfig]) -> dict
     for name, sound in sounds.items():
         components[sound_key(name)] = _sound(topics, name, sound)
         components[threshold_key(name)] = _threshold(topics, name, sound)
+        components |= feedback_buttons(topics, name, sound, _always(topics))
     return components
 
 
@@ -315,7 +318,7 @@ def _hearing_components(topics: Topics) -> dict[str, Any]:
 def _machine_components(topics: Topics) -> dict[str, Any]:
     return {
         "storage": _problem(topics, "History", "storage_error"),
-        "model": _problem(topics, "Model", "model_warning"),
+        "stand_in": _problem(topics, "Model", "model_warning"),
         "inference_ms": {
             "p": "sensor",
             "name": "Inference time",

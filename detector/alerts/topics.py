@@ -73,7 +73,7 @@ class Topics:
 
     @property
     def command(self) -> str:
-        """Command: ``test_alert``, ``test_alert <sound>`` or ``selftest``."""
+        """Command: ``test_alert``, ``test_alert <sound>``, ``selftest`` or ``feedback …``."""
         return self._at("cmd")
 
     @property

@@ -21,6 +21,7 @@ _COMMANDS = (
     "record",
     "learn",
     "sounds",
+    "feedback",
     "calibrate",
     "train",
     "evaluate",

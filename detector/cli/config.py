@@ -36,8 +36,8 @@ def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
         actions,
         "show",
         summary="every value in force, and where it comes from",
-        description="Every value in force, and where it comes from. A password never stands\n"
-        "in the configuration, so none is shown.",
+        description="Every value in force, and where it comes from, with thresholds that were\n"
+        "set at run time. A password never stands in the configuration, so none is shown.",
         handler=show,
     )
     for action in (checking, showing):
@@ -86,11 +86,14 @@ def _held_against(config: "Config", model: Path) -> "tuple[list[Problem], frozen
     """
     from detector.config.checks import check_classes
     from detector.model.labels import read_model_labels
-    from detector.model.modelfile import sha256_of
+    from detector.model.modelfile import read_model_file
+    from detector.model.stepfile import step_facts
     from detector.service.fitted import InUse, in_force, warnings_of
 
-    labels = read_model_labels(model)
-    use = InUse(sha256_of(model), config.model.hop_seconds)
+    labels, file = read_model_labels(model), read_model_file(model)
+    facts = step_facts(model, file.content)
+    tellings = facts.tellings if facts else {}
+    use = InUse(file.sha256, config.model.hop_seconds, tellings, frozenset(labels))
     force = in_force(config, use)
     problems = check_classes(force.config, labels)
     for line in () if problems else warnings_of(config, use):
@@ -102,8 +105,9 @@ def show(arguments: argparse.Namespace) -> int:
     """Print the configuration in force."""
     from detector.cli.common import load
     from detector.config.render import effective_config
+    from detector.service.overrides import overridden
 
-    print(effective_config(load(arguments)), end="")
+    print(effective_config(overridden(load(arguments), os.environ)), end="")
     return 0
 
 

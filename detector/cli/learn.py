@@ -104,9 +104,10 @@ def run(arguments: argparse.Namespace) -> int:
     _check_use(arguments)
     config = load(arguments)
     store = store_of(arguments, config)
+    _check_kept(arguments, store)
     before = () if arguments.anew else store.takes(arguments.name)
     model = load_model(arguments, config)
-    _check_model(model)
+    _check_model(model, before)
     takes = [*before, *_new_takes(arguments, config, model.recogniser, before)]
     if _too_few_yet(arguments, store, takes):
         return 0
@@ -129,12 +130,27 @@ def _check_use(arguments: argparse.Namespace) -> None:
         raise DataError("recordings are named as FILE; --file and --stdin are for guided takes")
 
 
-def _check_model(model: "LoadedModel") -> None:
+def _check_kept(arguments: argparse.Namespace, store: "OwnSounds") -> None:
+    """Events come one by one: the first few must not take the place of what was learnt."""
+    from detector.learning.takes import FEWEST
+
+    few = not arguments.files and 0 < len(arguments.from_event) < FEWEST
+    if arguments.anew and few and arguments.name in store.names():
+        raise DataError(
+            f"{arguments.name} is learnt, and {FEWEST} takes are needed to learn it anew: name so "
+            f"many events at once, or forget it first (detector sounds forget {arguments.name})"
+        )
+
+
+def _check_model(model: "LoadedModel", before: "Sequence[KeptTake]") -> None:
     from detector.core.errors import ModelError
     from detector.core.recognition import EMBEDDING
+    from detector.service.ownsounds import takes_misfit
 
     if EMBEDDING not in model.recogniser.spec.outputs:
         raise ModelError(f"the model {model.facts.name} gives no embedding: nothing can be learnt")
+    if misfit := takes_misfit(before, model.recogniser.spec):
+        raise DataError(f"{misfit}: they are of another model; --anew forgets them")
 
 
 def _new_takes(
@@ -157,13 +173,18 @@ def _new_takes(
 
         takes = guided(arguments, config, recogniser)
     check_copies(takes)
-    known = {take.digest: take.name for take in before}
     for take in takes:
-        if take.digest in known:
-            raise DataError(
-                f"{take.name}: {arguments.name} was learnt from it already (--anew forgets that)"
-            )
+        _check_new(arguments.name, take, before)
     return [*kept, *_heard(takes, recogniser, grounds)]
+
+
+def _check_new(name: str, take: "Take", before: "Sequence[KeptTake]") -> None:
+    from detector.learning.takes import are_alike
+
+    sketch = take.sketch
+    for one in before:
+        if one.digest == take.digest or are_alike(one.sketch, sketch):
+            raise DataError(f"{take.name}: {name} was learnt from it already (--anew forgets that)")
 
 
 def _takes_in(files: "Sequence[Path]") -> "list[Take]":
@@ -190,7 +211,7 @@ def _heard(
         for number, take in enumerate(takes):
             progress(number, len(takes))
             heard = hear_take(take, recogniser, grounds=grounds)
-            kept.append(KeptTake(take.name, take.digest, heard))
+            kept.append(KeptTake(take.name, take.digest, heard, take.sketch))
     return kept
 
 

@@ -81,11 +81,11 @@ def path(arguments: argparse.Namespace) -> int:
 def verify(arguments: argparse.Namespace) -> int:
     """Load it and say what it is."""
     from detector.model.store import OFFICIAL
-    from detector.model.trial import open_classifier
+    from detector.model.trial import open_model
 
     config = load(arguments)
     found = fetched_model(arguments, config)
-    classifier = open_classifier(
+    classifier = open_model(
         found,
         runtime=config.model.runtime,
         threads=config.model.threads,

@@ -148,7 +148,7 @@ def _settings(arguments: argparse.Namespace) -> "ScanSettings":
     build_pipeline(config, [model.recogniser], clock=SystemClock())
     return settings_of(
         config,
-        model=_model_path(arguments, config),
+        model=model.path or _model_path(arguments, config),
         spec=model.recogniser.spec,
         runtime=model.facts.runtime,
     )

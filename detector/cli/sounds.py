@@ -16,7 +16,7 @@ from detector.cli.common import (
     load_model,
     running_service,
 )
-from detector.core.errors import ControlError, DataError
+from detector.core.errors import ConfigError, ControlError, DataError
 
 if TYPE_CHECKING:
     from detector.config import Config
@@ -105,10 +105,7 @@ def store_of(arguments: argparse.Namespace, config: "Config") -> "OwnSounds":
     if client is not None:
         folder = Path(str(client.request("status").get("state_directory", folder)))
     sounds = OwnSounds(folder / FOLDER_NAME)
-    try:
-        sounds.names()
-    except PermissionError:
-        raise DataError(f"{folder} is the service's: say it again with sudo") from None
+    sounds.names()  # which says so where we may not see them
     if folder.exists() and not os.access(folder, os.W_OK):
         raise DataError(f"{folder} cannot be written: it is the service's; say it again with sudo")
     return sounds
@@ -155,21 +152,38 @@ def show(arguments: argparse.Namespace) -> int:
     store = store_of(arguments, load(arguments))
     names = store.names()
     for name in names:
-        sound = store.read(name)
-        figures = sound.head.provenance["figures"]
-        print(
-            f"{name}: {figures['takes']} takes, {figures['takes_found']} found by the others; "
-            f"{figures['false_alarms']} false alarms in {figures['hours']} h; learnt on "
-            f"{sound.head.day}"
-        )
+        print(_told(store, name))
     if not names:
         print("no sound of your own was learnt here; detector learn NAME")
     return 0
 
 
+def _told(store: "OwnSounds", name: str) -> str:
+    """One of them, in one line."""
+    try:
+        sound = store.read(name)
+    except (ConfigError, DataError) as error:
+        return f"{name}: damaged, learn it anew or forget it: {error}"
+    figures = sound.head.provenance["figures"]
+    return (
+        f"{name}: {figures['takes']} takes, {figures['takes_found']} found by the others; "
+        f"{figures['false_alarms']} false alarms in {figures['hours']} h; learnt on "
+        f"{sound.head.day}"
+    )
+
+
+def _check_unnamed(config: "Config", name: str, what: str) -> None:
+    """Raise DataError where the configuration names a sound that would be no more."""
+    origin = config.origins.get(f"sounds.{name}")
+    if origin is not None:
+        raise DataError(f"{origin}: sounds.{name} stands in the configuration: {what}")
+
+
 def forget(arguments: argparse.Namespace) -> int:
     """Remove one."""
-    store_of(arguments, load(arguments)).forget(arguments.name)
+    config = load(arguments)
+    _check_unnamed(config, arguments.name, "remove it there first, then forget it")
+    store_of(arguments, config).forget(arguments.name)
     print(f"{arguments.name} is forgotten")
     reloaded(arguments)
     return 0
@@ -178,7 +192,9 @@ def forget(arguments: argparse.Namespace) -> int:
 def rename(arguments: argparse.Namespace) -> int:
     """Give one another name."""
     check_name(arguments.new)
-    store_of(arguments, load(arguments)).rename(arguments.name, arguments.new)
+    config = load(arguments)
+    _check_unnamed(config, arguments.name, f"remove it there first, and then write {arguments.new}")
+    store_of(arguments, config).rename(arguments.name, arguments.new)
     print(f"{arguments.name} is {arguments.new} now")
     reloaded(arguments, arguments.new)
     return 0
@@ -186,14 +202,15 @@ def rename(arguments: argparse.Namespace) -> int:
 
 def export(arguments: argparse.Namespace) -> int:
     """Write some of them into a file."""
-    from detector.service.ownsounds import bundle_of, write_file
+    from detector.service.ownfiles import write_file
+    from detector.service.ownsounds import bundle_of
 
     store = store_of(arguments, load(arguments))
-    names = arguments.names or store.names()
-    if not names:
+    found = [store.read(name) for name in arguments.names] or store.read_all()
+    if not found:
         raise DataError("no sound of your own was learnt here: there is nothing to export")
-    write_file(arguments.out, bundle_of([store.read(name) for name in names]))
-    print(f"{arguments.out}: {', '.join(names)}")
+    write_file(arguments.out, bundle_of(found))
+    print(f"{arguments.out}: {', '.join(sound.name for sound in found)}")
     return 0
 
 
@@ -207,7 +224,7 @@ def take_in(arguments: argparse.Namespace) -> int:
     there = set(store.names())
     for sound in found:
         check_name(sound.name)
-        if misfit := sound.head.misfit(spec):
+        if misfit := sound.misfit(spec):
             raise DataError(f"{arguments.file}: {sound.name} cannot be used: {misfit}")
         if sound.name in there:
             raise DataError(f"{sound.name}: there is one of that name already; forget it first")

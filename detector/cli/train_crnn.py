@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,9 +60,9 @@ def add_crnn(roads: "Subparsers[argparse.ArgumentParser]") -> None:
     parser.add_argument(
         "--scenes",
         type=_count,
-        default=30,
+        default=60,
         metavar="N",
-        help="of five minutes, to settle thresholds on (default: 30)",
+        help="of five minutes, to settle thresholds on (default: 60)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of all chance; default: 0")
     _add_places(parser)
@@ -106,8 +105,6 @@ def run(arguments: argparse.Namespace) -> int:
     _check_names(arguments.sounds)
     check_place(arguments.out)
     teacher = None if arguments.no_teacher else _teacher(arguments.teacher)
-    if teacher is None:
-        print("detector: without a teacher: learning from the labels alone", file=sys.stderr)
     with learning_progress() as progress:
         result = train(_order(arguments), teacher, _watcher(progress))
     _write(arguments.out, result.model.content)

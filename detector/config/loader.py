@@ -9,10 +9,10 @@ from types import MappingProxyType
 from detector.config.calibration import CALIBRATION_NAME, apply_calibration
 from detector.config.checks import check
 from detector.config.document import WRONG, Document
-from detector.config.own import FOLDER_NAME, own_sounds, state_folder
+from detector.config.own import FOLDER_NAME, Own, find_own, state_folder
 from detector.config.schema import Config
 from detector.config.setting import Origin
-from detector.config.sounds import Own, read_sounds
+from detector.config.sounds import read_sounds
 from detector.config.yaml_text import Unreadable, compose, read_text
 from detector.core.errors import ConfigError, Problem
 
@@ -121,5 +121,5 @@ def _own(configured: Path | None, environ: Mapping[str, str]) -> Own:
     """The sounds that were learnt here; none where nothing says where state is kept."""
     told = ("STATE_DIRECTORY", "XDG_STATE_HOME", "HOME")
     if configured is None and not any(environ.get(name) for name in told):
-        return {}
-    return own_sounds(state_folder(configured, environ) / FOLDER_NAME)
+        return Own()
+    return find_own(state_folder(configured, environ) / FOLDER_NAME)

@@ -1,5 +1,6 @@
 """The ``sounds`` section: what is shipped, what stands there, and how the two become one."""
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,11 +13,14 @@ from typing import Any
 import yaml
 
 from detector.config.document import DEFAULT, WRONG, Document
+from detector.config.own import Own
 from detector.config.schema import Config, SoundConfig
 from detector.config.setting import NAME_PATTERN, Origin
 from detector.config.values import is_empty, shown, shown_node, suggestion
 from detector.config.yaml_text import compose
 from detector.core.events import EventKind
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_SOUNDS = ("baby_cry", "doorbell", "smoke_alarm")
 """Listened for where the configuration has no ``sounds``."""
@@ -57,27 +61,47 @@ def _shipped() -> Mapping[str, _Base]:
     return MappingProxyType(bases)
 
 
-Own = Mapping[str, tuple[SoundConfig, Mapping[str, Origin]]]
-"""Sounds that were learnt here, see ``detector.config.own``."""
+_NONE = Own()
 
 
 def read_sounds(
-    document: Document, node: yaml.Node | None, own: Own = MappingProxyType({})
+    document: Document, node: yaml.Node | None, own: Own = _NONE
 ) -> Mapping[str, SoundConfig]:
     """The sounds to listen for: those that stand in ``node``, or the usual three without one.
 
-    Beside them all of one's ``own``; what stands in ``node`` under such a name goes over it.
+    Beside them all of one's ``own``; what stands in ``node`` under such a name goes over it.  Of
+    one that cannot be used, what stands there is left out with it, which is logged.
     """
-    bases = {name: _Base(*learnt) for name, learnt in own.items()}
+    bases = {name: _Base(*learnt) for name, learnt in own.sounds.items()}
     bases.update(_shipped())  # a shipped name stays what it is
     sounds: dict[str, SoundConfig] = {}
     named = dict(_named(document, node))
-    for name in [*named, *(one for one in own if one not in {*named, *_shipped()})]:
+    for name in [*named, *(one for one in own.sounds if one not in {*named, *_shipped()})]:
         key = f"sounds.{shown(name)}"
+        if key in document.lines and name not in _shipped() and not _is_whole(named[name]):
+            document.origins[key] = Origin(document.source, document.lines[key])
+            if _is_left_out(document, name, key, own):
+                continue
         sound = _read_sound(document, name, key, named.get(name), bases.get(name))
         if sound is not None:
             sounds[name] = sound
     return MappingProxyType(sounds)
+
+
+def _is_whole(node: yaml.Node | None) -> bool:
+    """Whether what stands there says what tells the sound, and so needs nothing beside it."""
+    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    return any(getattr(key, "value", None) == "evidence" for key, _ in pairs)
+
+
+def _is_left_out(document: Document, name: str, key: str, own: Own) -> bool:
+    """Whether settings are of a sound of one's own that cannot be used; never a mistyped name."""
+    if name in own.sounds or not own.may_have(name):
+        return False
+    if name not in own.unusable and suggestion(name, _shipped()):
+        return False
+    _log.warning("%s, %s: left out, as the sound itself is", document.origins.get(key), key)
+    return True
 
 
 def _named(document: Document, node: yaml.Node | None) -> Iterator[tuple[str, yaml.Node | None]]:

@@ -33,6 +33,7 @@ class EventKind(StrEnum):
     DISARMED = "disarmed"
     MICROPHONE_LOST = "microphone_lost"
     MICROPHONE_RESTORED = "microphone_restored"
+    FEEDBACK = "feedback"
 
 
 class OffsetReason(StrEnum):
@@ -153,5 +154,31 @@ class SelfTest:
     """Prove the way from the microphone, through the model, to the broker."""
 
 
-Command = SetThreshold | SetArmed | TestAlert | SelfTest
+class Judgement(StrEnum):
+    """What somebody says of a moment."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    MISSED = "missed"
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """Say that an event was right or wrong, or that a sound was missed in the last minute."""
+
+    judgement: Judgement
+    sound: str | None = None
+    """None: of whatever was told last."""
+    event: str | None = None
+    """Its id; None: the latest."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Take the last feedback on a sound back."""
+
+    sound: str
+
+
+Command = SetThreshold | SetArmed | TestAlert | SelfTest | Feedback | TakeBack
 """What a person may ask of the running daemon, over MQTT or the control socket."""

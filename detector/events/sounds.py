@@ -6,6 +6,7 @@ from detector.core.events import OffsetReason, Phase
 from detector.core.recognition import Heard
 from detector.events.gate import Gate, GateSettings, GateState, Transition
 from detector.events.scorers import Scorer
+from detector.events.veto import Veto
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,9 @@ class SoundDetector:
         self.sound = sound
         self._scorer = scorer
         self._gate = gate
-        self._probability = 0.0
+        self._probability = self._evidence = 0.0
         self._began_s: float | None = None
+        self._veto: Veto | None = None
 
     @property
     def calibrated(self) -> bool:
@@ -47,6 +49,16 @@ class SoundDetector:
     def probability(self) -> float:
         """Probability at the newest window."""
         return self._probability
+
+    @property
+    def evidence(self) -> float:
+        """The same, whatever is passed over."""
+        return self._evidence
+
+    @property
+    def veto(self) -> Veto | None:
+        """What is passed over, if anything is."""
+        return self._veto
 
     @property
     def began_s(self) -> float | None:
@@ -72,10 +84,14 @@ class SoundDetector:
         """Use other thresholds from the next window on."""
         self._gate.set_threshold(threshold, release_threshold)
 
+    def set_veto(self, veto: Veto | None) -> None:
+        """Pass over what is like something that was told to be wrong, from the next window on."""
+        self._veto = veto
+
     def step(self, heard: Heard) -> Transition | None:
         """Take the first recogniser's newest observation."""
         newest = heard[0][-1]
-        self._probability = self._scorer(heard)
+        self._judge(heard)
         self._began_s = self._scorer.began_s(heard)
         return self._gate.step(
             self._probability, newest.start_s, newest.end_s, began_s=self._began_s
@@ -83,11 +99,11 @@ class SoundDetector:
 
     def observe(self, heard: Heard) -> None:
         """Follow the probability while disarmed: the gate stays as it is."""
-        self._probability = self._scorer(heard)
+        self._judge(heard)
 
     def lapse(self, now_s: float) -> Transition | None:
         """Time went by, up to ``now_s``, of which nothing was heard."""
-        self._probability = 0.0
+        self._probability = self._evidence = 0.0
         return self._gate.lapse(now_s)
 
     def close(self, reason: OffsetReason) -> Transition | None:
@@ -102,7 +118,14 @@ class SoundDetector:
 
     def fresh(self) -> "SoundDetector":
         """Another one that goes by the same numbers and has heard nothing yet."""
-        return SoundDetector(self.sound, scorer=self._scorer, gate=Gate(self._gate.settings))
+        other = SoundDetector(self.sound, scorer=self._scorer, gate=Gate(self._gate.settings))
+        other.set_veto(self._veto)
+        return other
+
+    def _judge(self, heard: Heard) -> None:
+        self._evidence = self._scorer(heard)
+        is_passed_over = self._veto is not None and self._veto.passes_over(heard)
+        self._probability = 0.0 if is_passed_over else self._evidence
 
     def explain(self, transition: Transition) -> str:
         """Why it has just come to this: ``0.71 ≥ 0.46, 1.5 s of 1.4 s heard``."""
@@ -117,6 +140,8 @@ class SoundDetector:
 
     def _why(self) -> str:
         settings, state = self._gate.settings, self._gate.state
+        if self._evidence > self._probability:
+            return f"{self._evidence:.2f}, passed over: like what was told to be wrong"
         if state is GateState.ON:
             now = compared(self._probability, settings.release_threshold, "release ")
             return f"on for {self._gate.on_for_s:.1f} s; {now}"

@@ -21,6 +21,8 @@ from detector.core.recognition import Array, RecogniserSpec
 SHIPPED_NAME = "backgrounds.npz"
 EVENING = "your own evening"
 """The kind of what users bring."""
+_GROUP_S = 120.0
+"""An evening is one recording, but what is minutes apart in it is learnt from and measured on."""
 _LEVELS = 255
 
 
@@ -62,13 +64,13 @@ class Backgrounds:
         return np.asarray(self.kind_of == self.kinds.index(kind))
 
     def with_evening(self, evening: Sequence[Array]) -> "Backgrounds":
-        """With recordings of one's own, each (windows, numbers) and a group by itself."""
+        """With recordings of one's own, each (windows, numbers), in groups of two minutes."""
         whole = [one for one in evening if len(one)]
         if not whole:
             return self
         number = np.repeat(np.arange(len(whole)), [len(one) for one in whole])
         recordings = number + 1 + self.recordings.max(initial=-1)
-        groups = number + 1 + self.groups.max(initial=-1)
+        groups = _minutes_of(whole, self.hop_s) + 1 + self.groups.max(initial=-1)
         kind_of = np.full(len(number), len(self.kinds))
         return Backgrounds(
             np.concatenate([self.embeddings, *whole]),
@@ -78,6 +80,16 @@ class Backgrounds:
             np.concatenate([self.kind_of, kind_of]),
             self.hop_s,
         )
+
+
+def _minutes_of(recordings: Sequence[Array], hop_s: float) -> NDArray[np.intp]:
+    """Which stretch of which recording each window lies in, counted through them all."""
+    numbers, begun = list[NDArray[np.intp]](), 0
+    for one in recordings:
+        count = max(1, round(len(one) * hop_s / _GROUP_S))
+        numbers.append(begun + np.arange(len(one)) * count // len(one))
+        begun += count
+    return np.concatenate(numbers)
 
 
 def none_for(spec: RecogniserSpec, numbers: int) -> Backgrounds:

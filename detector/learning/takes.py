@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from detector.core.audio import SAMPLE_RATE_HZ, Samples
 from detector.core.errors import DataError
 from detector.core.level import rms_dbfs, to_dbfs
+from detector.core.recognition import Array
 from detector.learning.sounding import STEP_SAMPLES, faded, loudness, sounding
 
 FEWEST = 3
@@ -35,6 +36,9 @@ _ABOVE_NOISE_DB = 6.0
 _ALIKE = 0.9995
 """Correlation of two takes beyond which they are one recording: electronic chimes come near."""
 _LENGTHS_ALIKE = 0.1
+_SKETCH_NUMBERS = 256
+_SKETCHES_ALIKE = 0.998
+"""Cosine of two sketches; those of two recordings that are not one are near 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,26 @@ class Take:
         whole = np.asarray(np.rint(np.clip(self.samples, -1, 1) * 32767), "<i2")
         return hashlib.sha256(whole.tobytes()).hexdigest()
 
+    @property
+    def sketch(self) -> Array:
+        """Tells a copy of it at any level, shape (256,): sums of its samples with random signs.
+
+        No audio can be made of it.
+        """
+        rng, size = np.random.default_rng(0), round(LONGEST_S * SAMPLE_RATE_HZ)
+        place, sign = rng.integers(_SKETCH_NUMBERS, size=size), rng.choice((-1.0, 1.0), size)
+        count = min(size, len(self.samples))
+        weights = sign[:count] * self.samples[:count]
+        sums = np.bincount(place[:count], weights, minlength=_SKETCH_NUMBERS)
+        return np.asarray(sums / max(float(np.linalg.norm(sums)), 1e-9), np.float32)
+
+
+def are_alike(one: Array | None, other: Array | None) -> bool:
+    """Whether two sketches are of one recording; those that are not there are of none."""
+    if one is None or other is None or one.shape != other.shape:
+        return False
+    return abs(float(one @ other)) > _SKETCHES_ALIKE
+
 
 def takes_of(name: str, samples: Samples) -> list[Take]:
     """The takes in a recording, shape (n,); raises DataError where it cannot be learnt from."""
@@ -75,6 +99,11 @@ def takes_of(name: str, samples: Samples) -> list[Take]:
     takes = [_cut(name, samples, span, alone=len(spans) == 1) for span in spans]
     for take in takes:
         _check(take)
+    if not takes:
+        raise DataError(
+            f"{name}: nothing in it sounds for {SHORTEST_S:g} s: record the sound alone, from its "
+            "begin on"
+        )
     return takes
 
 

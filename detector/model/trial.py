@@ -60,10 +60,11 @@ def open_model(
 ) -> Classifier | StepModel:
     """The same, for a model of either kind."""
     file = _tried(path, runtime, threads, sha256, timeout_s)
-    return _loaded(file, runtime, threads)
+    return load_tried(file, runtime, threads)
 
 
-def _loaded(file: ModelFile, runtime: str, threads: int) -> Classifier | StepModel:
+def load_tried(file: ModelFile, runtime: str, threads: int) -> Classifier | StepModel:
+    """A model of either kind whose trial is behind it, or has no need of one."""
     kind = Classifier if step_facts(file.path, file.content) is None else StepModel
     return kind(file.path, runtime=runtime, threads=threads, sha256=file.sha256)
 
@@ -141,7 +142,7 @@ def main(path: Path, sha256: str, runtime: str, threads: int) -> int:
     """Try one model; prints why it is no good, if it is not."""
     try:
         confine(MEMORY_BYTES + 4 * path.stat().st_size)
-        exercise(_loaded(read_model_file(path, sha256=sha256), runtime, threads))
+        exercise(load_tried(read_model_file(path, sha256=sha256), runtime, threads))
     except ModelError as error:
         told = str(error)
         print(told if told.startswith(str(path)) else f"{path}: {told}")  # noqa: T201 - to our parent

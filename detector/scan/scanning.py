@@ -11,12 +11,13 @@ from detector.core.audio import SAMPLE_RATE_HZ
 from detector.core.errors import AudioError
 from detector.core.events import Event, OffsetReason
 from detector.core.recognition import Recogniser
-from detector.model.interpreter import Classifier
-from detector.model.recogniser import WindowRecogniser
+from detector.model.modelfile import read_model_file
+from detector.model.trial import load_tried
 from detector.scan.result import FileResult, Reached, sounds_of
 from detector.service.build import build_pipeline
 from detector.service.clock import SystemClock
 from detector.service.offline import run_to_end
+from detector.service.standin import recogniser_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,9 @@ def _recogniser(settings: ScanSettings) -> Recogniser:
     hop_seconds = settings.config.model.hop_seconds
     wanted = (settings.model, settings.model_sha256, settings.runtime, hop_seconds)
     if getattr(_OF_THREAD, "wanted", None) != wanted:
-        classifier = Classifier(
-            settings.model, runtime=settings.runtime, threads=1, sha256=settings.model_sha256
-        )
-        _OF_THREAD.recogniser = WindowRecogniser(classifier, hop_seconds=hop_seconds)
+        file = read_model_file(settings.model, sha256=settings.model_sha256)
+        model = load_tried(file, settings.runtime, threads=1)
+        _OF_THREAD.recogniser = recogniser_of(model, hop_seconds)
         _OF_THREAD.wanted = wanted
     recogniser: Recogniser = _OF_THREAD.recogniser
     return recogniser

@@ -13,7 +13,15 @@ from detector.alerts.messages import (
     self_test_payload,
 )
 from detector.core.errors import ControlError
-from detector.core.events import Command, SetArmed, SetThreshold, TestAlert
+from detector.core.events import (
+    Command,
+    Feedback,
+    Judgement,
+    SetArmed,
+    SetThreshold,
+    TakeBack,
+    TestAlert,
+)
 from detector.core.recognition import SCORES
 from detector.events.scorers import best_classes
 from detector.service.control import Handler
@@ -27,7 +35,10 @@ Ask = Callable[[Callable[[], None]], None]
 ANSWER_WITHIN_S = 4.0
 SELF_TEST_WITHIN_S = 16.0
 """Each of its steps is bounded; together they take less."""
+FEEDBACK_WITHIN_S = 20.0
+"""On a small machine, to read the backgrounds takes seconds."""
 BY_SOCKET = "the control socket"
+UNDO = "undo"
 
 
 class Answers:
@@ -57,6 +68,8 @@ class Answers:
             "explain": self._explain,
             "history": self._history,
             "take": self._take,
+            "feedback": self._feedback,
+            "feedback_list": lambda _request: self._feedback_list(),
             "reload": lambda _request: self._reload_soon(),
             "test_alert": lambda request: self._command(TestAlert(_text(request, "sound"))),
             "selftest": lambda _request: self._self_test(),
@@ -75,6 +88,16 @@ class Answers:
 
     def _begin_self_test(self) -> Future[SelfTestReport]:
         return self._parts().desk.self_test()
+
+    def _feedback(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What came of it, in a line, once it is in force."""
+        command = _judged(request)
+        begun = self._on_main_thread(lambda: self._parts().desk.feedbacks.start(command, BY_SOCKET))
+        return {"done": self._wait(begun, FEEDBACK_WITHIN_S)}
+
+    def _feedback_list(self) -> dict[str, Any]:
+        parts = self._parts()
+        return {"sounds": parts.desk.feedbacks.listed(parts.monitor.model.spec)}
 
     def _reload_soon(self) -> dict[str, Any]:
         self._reload()
@@ -177,6 +200,17 @@ def _number(request: Mapping[str, Any], key: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
         raise ControlError(f"{key}: {value!r}: must be a number")
     return float(value)
+
+
+def _judged(request: Mapping[str, Any]) -> Feedback | TakeBack:
+    judgement, sound = _text(request, "judgement"), _text(request, "sound")
+    if judgement == UNDO:
+        if sound is None:
+            raise ControlError("sound: is missing: of which is the last feedback taken back?")
+        return TakeBack(sound)
+    if judgement not in list(Judgement):
+        raise ControlError(f"judgement: {judgement!r}: must be right, wrong, missed or undo")
+    return Feedback(Judgement(judgement), sound, _text(request, "event"))
 
 
 def _threshold(request: Mapping[str, Any]) -> SetThreshold:

@@ -14,17 +14,21 @@ from detector.core.events import (
     Command,
     Event,
     EventKind,
+    Feedback,
     Phase,
     SelfTest,
     SetArmed,
     SetThreshold,
+    TakeBack,
     TestAlert,
     Urgency,
 )
 from detector.service.eventmaker import EventMaker
+from detector.service.feedback import Feedbacks, Outcome
 from detector.service.outputs import Outputs
 from detector.service.overrides import Overrides
 from detector.service.pipeline import Pipeline
+from detector.service.secondstage import Ask, at_once
 from detector.service.selftest import SelfTests
 from detector.service.worker import Worker
 
@@ -55,7 +59,9 @@ class Desk:
         outputs: Outputs,
         clock: Clock,
         tell: Callable[[list[Event]], None],
+        ask: Ask = at_once,
     ) -> None:
+        """Only assigns; what takes its time is done by ``ask``."""
         self._config = config
         self._overrides = overrides
         self._worker = worker
@@ -73,6 +79,7 @@ class Desk:
             events=self._events,
             tell=tell,
         )
+        self.feedbacks = Feedbacks(config, overrides=overrides, worker=worker, clock=clock, ask=ask)
 
     @property
     def sounds(self) -> list[str]:
@@ -90,6 +97,7 @@ class Desk:
             threshold = self._in_force(name)
             pipeline.detectors[name].set_threshold(threshold, self._release(name, threshold))
             self._outputs.set_threshold(name, threshold)
+        self.feedbacks.put_vetoes_in_force(pipeline)
         armed = self._overrides.armed
         pipeline.set_armed(armed=armed)
         self._outputs.set_armed(armed=armed)
@@ -114,6 +122,9 @@ class Desk:
             case SelfTest():
                 self._self_tests.start("button")
                 return "self-test begun"
+            case Feedback() | TakeBack():
+                self.feedbacks.start(command, by)
+                return "feedback is being taken"
 
     def self_test(self) -> "Future[SelfTestReport]":
         """Begin a self-test on command; its result. Raises ControlError where one is running."""
@@ -122,6 +133,7 @@ class Desk:
     def look(self) -> None:
         """Do what has become due; several times a second."""
         now_s = self._clock.monotonic()
+        self.feedbacks.look(self._put_in_force)
         if now_s >= self._save_due_s and not self._overrides.save():
             self._save_due_s = now_s + SAVE_AGAIN_S
         self._end([entry for entry in self._due if entry.at_s <= now_s])
@@ -130,6 +142,7 @@ class Desk:
     def finish(self) -> None:
         """Do at once what would become due later: no test alert stays ON. No self-test goes on."""
         self._self_tests.finish()
+        self.feedbacks.finish()
         self._overrides.save()
         self._end(self._due)
 
@@ -146,14 +159,34 @@ class Desk:
             raise ControlError(f"threshold {value}: must be a number from {low} to {high}")
         else:
             self._overrides.set_threshold(sound, value, configured=config.threshold)
+        threshold = self._use_threshold(sound)
+        _log.info("threshold of %s is now %s, set by %s", sound, threshold, by)
+        return f"threshold of {sound} is now {threshold}"
+
+    def _use_threshold(self, sound: str) -> float:
+        """Put the threshold into force that is to be, and show it; returns it."""
         threshold = self._in_force(sound)
         release = self._release(sound, threshold)
         self._worker.submit(
             lambda pipeline: pipeline.detectors[sound].set_threshold(threshold, release)
         )
         self._outputs.set_threshold(sound, threshold)
-        _log.info("threshold of %s is now %s, set by %s", sound, threshold, by)
-        return f"threshold of {sound} is now {threshold}"
+        return threshold
+
+    def _put_in_force(self, outcome: Outcome, by: str) -> None:
+        """What came of feedback: it is told, for nothing changes in silence."""
+        sound, override, veto = outcome.sound, outcome.override, outcome.veto
+        if override is None:
+            self._overrides.drop_threshold(sound)
+        else:
+            self._overrides.set_threshold(
+                sound, override.value, configured=override.replaced, origin=override.origin
+            )
+        self._use_threshold(sound)
+        self._worker.submit(lambda pipeline: pipeline.detectors[sound].set_veto(veto))
+        _log.info("feedback by %s: %s", by, outcome.line)
+        kind, reason = EventKind.FEEDBACK, f"{outcome.line}, by {by}"
+        self._tell([self._events.notice(kind, urgency=Urgency.INFO, reason=reason)])
 
     def _in_force(self, sound: str) -> float:
         configured = self._config.sounds[sound].threshold

@@ -6,12 +6,13 @@ calibration that is shipped, or stands in the configuration itself, gives way to
 Either way the daemon listens on, and says so.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from detector.config import Config, EvidenceConfig, FittedFor
 from detector.config.calibration import without_calibration
+from detector.config.own import is_own
 from detector.core.errors import ConfigError
 from detector.core.recognition import RecogniserSpec, Telling
 from detector.service.headfile import HeadFile, HeadReader
@@ -48,6 +49,8 @@ class InForce:
     """By sound: what it was fitted for, and what is in use."""
     named: Named
     """What a model that names sounds makes of the configuration."""
+    unusable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Sounds of one's own that are left out, and why."""
 
     @property
     def reasons(self) -> Mapping[str, str]:
@@ -59,6 +62,8 @@ class InForce:
     def warnings(self) -> Iterator[str]:
         """A line for each misfit: file, sounds, what it was fitted for, what to do."""
         yield from self.named.lines()
+        for name, why in self.unusable.items():
+            yield f"{name}: not listened for: {why}; learn it anew, or forget it"
         for why in dict.fromkeys(self.misfits.values()):
             sounds = ", ".join(name for name, one in self.misfits.items() if one == why)
             yield (
@@ -74,9 +79,32 @@ def in_force(config: Config, use: InUse) -> InForce:
     """
     served = named(config, use.tellings, use.labels, use.recogniser)
     config, reader = served.config, HeadReader()
+    unusable = {name: why for name in config.sounds if (why := _own_unusable(config, name, use))}
+    config = _without(config, unusable) if unusable else config
     found = {name: _of_sound(config, name, use, reader) for name in config.enabled_sounds}
     misfits = {name: why for name, why in found.items() if why}
-    return InForce(without_calibration(config, misfits), MappingProxyType(misfits), served)
+    left = without_calibration(config, misfits)
+    return InForce(left, MappingProxyType(misfits), served, MappingProxyType(unusable))
+
+
+def _without(config: Config, names: Collection[str]) -> Config:
+    left = {name: sound for name, sound in config.sounds.items() if name not in names}
+    return replace(config, sounds=MappingProxyType(left))
+
+
+def _own_unusable(config: Config, name: str, use: InUse) -> str:
+    """Why a sound that was learnt here cannot be told by anything in use; the others must be."""
+    if not is_own(config, name):
+        return ""
+    (evidence,) = config.sounds[name].evidence
+    unknown = [one for one in evidence.classes if one not in use.labels]
+    if unknown and use.labels:
+        return f'{evidence.head}: "{unknown[0]}" is not a class of the model in use'
+    try:
+        read_head(config, HeadReader(), name, 0)
+    except ConfigError as error:
+        return str(error.problems[0])
+    return ""
 
 
 def _of_sound(config: Config, name: str, use: InUse, reader: HeadReader) -> str:
@@ -137,7 +165,8 @@ def warnings_of(config: Config, use: InUse) -> Iterator[str]:
     force = in_force(config, use)
     yield from force.warnings()
     files, _ = read_heads(force.config)
-    reasons = {name: _stand_in(force.config, name, use, files) for name in config.enabled_sounds}
+    left = force.config.enabled_sounds
+    reasons = {name: _stand_in(force.config, name, use, files) for name in left}
     yield from stand_ins({name: why for name, why in reasons.items() if why})
 
 

@@ -1,17 +1,22 @@
 """What people changed while the daemon ran: kept in the state directory, over restarts."""
 
+import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from detector.config import Config
 from detector.config.own import state_folder
+from detector.config.setting import Origin
 from detector.service.named import BY_MODEL
 from detector.service.statefile import StateFile
 
 _log = logging.getLogger(__name__)
+
+BY_COMMAND, BY_FEEDBACK = "command", "feedback"
+"""Who sets thresholds at run time."""
 
 
 def state_directory(config: Config, environ: Mapping[str, str]) -> Path:
@@ -25,6 +30,21 @@ class ThresholdOverride:
 
     value: float
     replaced: float
+    origin: str = BY_COMMAND
+    """Who set it: a command, or feedback."""
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"value": self.value, "replaced": self.replaced, "origin": self.origin}
+
+    @classmethod
+    def parsed(cls, entry: Mapping[str, Any]) -> "ThresholdOverride":
+        """Of such a document; ValueError, TypeError or KeyError for what is none."""
+        value, replaced = float(entry["value"]), float(entry["replaced"])
+        origin = entry.get("origin", BY_COMMAND)
+        if not 0.0 < value <= 1.0 or origin not in (BY_COMMAND, BY_FEEDBACK):
+            raise ValueError(value)
+        return cls(value, replaced, origin)
 
 
 @dataclass
@@ -75,9 +95,11 @@ class Overrides:
             )
             self._changed = True
 
-    def set_threshold(self, name: str, value: float, *, configured: float) -> None:
+    def set_threshold(
+        self, name: str, value: float, *, configured: float, origin: str = BY_COMMAND
+    ) -> None:
         """Remember a threshold."""
-        self.thresholds[name] = ThresholdOverride(value, configured)
+        self.thresholds[name] = ThresholdOverride(value, configured, origin)
         self._changed = True
 
     def drop_threshold(self, name: str) -> None:
@@ -99,22 +121,36 @@ class Overrides:
             return True
         document = {
             "armed": self.armed,
-            "thresholds": {
-                name: {"value": override.value, "replaced": override.replaced}
-                for name, override in self.thresholds.items()
-            },
+            "thresholds": {name: override.document() for name, override in self.thresholds.items()},
         }
         self._changed = not self._file.write(document, durable=True)
         return not self._changed
 
 
+def read_thresholds(directory: Path, node: str) -> Mapping[str, ThresholdOverride]:
+    """What a node's file says of thresholds, for who only wants to know: it is left as it is."""
+    try:
+        text = (directory / f"overrides-{node}.json").read_text(encoding="utf-8")
+        return _parse(json.loads(text))[1]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}
+
+
+def overridden(config: Config, environ: Mapping[str, str]) -> Config:
+    """The configuration with the thresholds that were set at run time, and who set them."""
+    sounds, origins = dict(config.sounds), dict(config.origins)
+    found = read_thresholds(state_directory(config, environ), config.node)
+    for name, override in found.items():
+        if name in sounds and sounds[name].threshold == override.replaced:
+            sounds[name] = replace(sounds[name], threshold=override.value)
+            by = f"set at run time by {override.origin}, instead of {override.replaced:g}"
+            origins[f"sounds.{name}.threshold"] = Origin(by)
+    return replace(config, sounds=sounds, origins=origins)
+
+
 def _parse(document: Any) -> tuple[bool, dict[str, ThresholdOverride]]:
-    thresholds = {}
-    for name, entry in document.get("thresholds", {}).items():
-        override = ThresholdOverride(float(entry["value"]), float(entry["replaced"]))
-        if not 0.0 < override.value <= 1.0:
-            raise ValueError(name)
-        thresholds[str(name)] = override
+    entries = document.get("thresholds", {}).items()
+    thresholds = {str(name): ThresholdOverride.parsed(entry) for name, entry in entries}
     armed = document.get("armed", True)
     if not isinstance(armed, bool):
         raise TypeError("armed")

@@ -7,27 +7,34 @@ first: a head without its takes could not be learnt anew.
 """
 
 import json
-import os
-import shutil
+import logging
+import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from detector.config.own import TAKES_SUFFIX, digest_of
+from detector.config.own import TAKES_SUFFIX, Unusable, digest_of, learnt_sound, own_names
 from detector.config.setting import NAME_PATTERN, SHA256_MEANS, SHA256_PATTERN
-from detector.core.errors import DataError
+from detector.core.errors import ConfigError, DataError
+from detector.core.recognition import EMBEDDING, Array, RecogniserSpec
 from detector.learning.augmenting import Heard
+from detector.learning.takes import are_alike
 from detector.service.headfile import HeadFile, HeadReader
 from detector.service.headwrite import head_document
 from detector.service.jsondoc import Value, packed, read_document
+from detector.service.ownfiles import content_of, encoded, is_there, kept_content, write_all
+
+_log = logging.getLogger(__name__)
 
 TAKES_FORMAT, BUNDLE_FORMAT, VERSION = "detector-takes", "detector-sounds", 1
-MOST_BUNDLE_BYTES = 64 * 1024 * 1024
+FIGURES = ("takes", "takes_found", "false_alarms", "hours")
+"""What is told of a sound, of its provenance's figures."""
+_NO_LINE_PATTERN = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+_LONGEST_TAKE_NAME = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,12 @@ class KeptTake:
     digest: str
     """SHA-256 of its audio, or of its embeddings where no audio was there."""
     heard: Heard
+    sketch: Array | None = None
+    """By which a copy at another level is told, where audio was there."""
+
+    def is_copy(self, other: "KeptTake") -> bool:
+        """Whether both are of one recording."""
+        return self.digest == other.digest or are_alike(self.sketch, other.sketch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +75,14 @@ class OwnSound:
             replace(self.head, sound=name), {**self.settings, "label": label}, self.takes
         )
 
+    def misfit(self, spec: RecogniserSpec) -> str:
+        """Why it cannot be used, or learnt anew, beside a recogniser; nothing where it can."""
+        if misfit := self.head.misfit(spec):
+            return misfit
+        if unknown := [one for one in self.settings["classes"] if one not in spec.labels]:
+            return f'"{unknown[0]}" is not a class of the model'
+        return takes_misfit(self.takes, spec)
+
 
 class OwnSounds:
     """The sounds in a folder. For one thread; two programs that write at once may lose a change.
@@ -73,46 +94,60 @@ class OwnSounds:
         self.folder = folder
 
     def names(self) -> list[str]:
-        """Those that are there."""
-        found = (path.name for path in self.folder.glob("*.json"))
-        return sorted(
-            name.removesuffix(".json") for name in found if not name.endswith(TAKES_SUFFIX)
-        )
+        """Those that are there, damaged or not."""
+        try:
+            return own_names(self.folder)
+        except PermissionError:
+            raise DataError(
+                f"{self.folder} cannot be listed: it is the service's; say it again with sudo"
+            ) from None
+        except OSError as error:
+            raise DataError(f"{self.folder} cannot be listed: {error.strerror}") from error
 
     def read(self, name: str) -> OwnSound:
         """One of them."""
         path = self._path(name)
-        if not path.exists():
+        if not is_there(path):
             there = ", ".join(self.names()) or "none at all"
             raise DataError(f"{name}: there is no such sound of your own ({there})")
-        document = read_document(str(path), _content(path))
-        head = HeadReader().read(self.folder, path.name)
-        return OwnSound(head, dict(document.field("settings").raw), self.takes(name))
+        head, settings = _checked(name, kept_content(path), str(path))
+        return OwnSound(head, settings, self.takes(name))
 
     def read_all(self) -> list[OwnSound]:
-        """All of them."""
-        return [self.read(name) for name in self.names()]
+        """All that can be read; what is damaged is logged."""
+        found = []
+        for name in self.names():
+            try:
+                found.append(self.read(name))
+            except (ConfigError, DataError) as error:
+                _log.warning("%s is left out: %s", name, error)
+        return found
 
     def write(self, sounds: Sequence[OwnSound]) -> None:
-        """Write some of them; all drafts lie on the disk before the first takes its place."""
+        """Write some of them; all drafts lie on the disk before the first takes its place.
+
+        Nothing is written of what could not be read again.
+        """
         takes = [(self._takes_path(one.name), _takes_text(one.name, one.takes)) for one in sounds]
-        heads = [(self._path(one.name), _encoded(sound_document(one))) for one in sounds]
-        _write_all(self.folder, [*takes, *heads])
+        heads = [(self._path(one.name), encoded(sound_document(one))) for one in sounds]
+        for path, content in heads:
+            _check(path.stem, content, str(path))
+        write_all(self.folder, [*takes, *heads])
 
     def takes(self, name: str) -> tuple[KeptTake, ...]:
         """The takes of a sound, also of one that has too few to be learnt yet."""
         path = self._takes_path(name)
-        if not path.exists():
+        if not is_there(path):
             return ()
-        return takes_in(read_document(str(path), _content(path)))
+        return takes_in(read_document(str(path), kept_content(path)))
 
     def keep_takes(self, name: str, takes: Sequence[KeptTake]) -> None:
         """Keep takes of a sound that has too few yet; nothing is listened for."""
-        _write_all(self.folder, [(self._takes_path(name), _takes_text(name, takes))])
+        write_all(self.folder, [(self._takes_path(name), _takes_text(name, takes))])
 
     def forget(self, name: str) -> None:
         """Remove one, damaged or not: what is listened by first."""
-        paths = [path for path in (self._path(name), self._takes_path(name)) if path.exists()]
+        paths = [path for path in (self._path(name), self._takes_path(name)) if is_there(path)]
         if not paths:
             self.read(name)  # which says that there is none
         for path in paths:
@@ -124,16 +159,51 @@ class OwnSounds:
     def rename(self, name: str, new: str) -> None:
         """Give one another name."""
         sound = self.read(name)
-        if self._path(new).exists():
-            raise DataError(f"{new}: there is one of that name already; forget that first")
+        if is_there(self._path(new)) or is_there(self._takes_path(new)):
+            raise DataError(
+                f"{new}: there is one of that name already, or takes for one; forget that first"
+            )
         self.write([sound.renamed(new)])
         self.forget(name)
 
     def _path(self, name: str) -> Path:
-        return self.folder / f"{name}.json"
+        return self.folder / f"{_good(name)}.json"
 
     def _takes_path(self, name: str) -> Path:
-        return self.folder / f"{name}{TAKES_SUFFIX}"
+        return self.folder / f"{_good(name)}{TAKES_SUFFIX}"
+
+
+def _good(name: str) -> str:
+    """A name that stays in its folder."""
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise DataError(f"{name!r} is not the name of a sound")
+    return name
+
+
+def _checked(name: str, content: bytes, where: str) -> tuple[HeadFile, Mapping[str, Any]]:
+    """Head and settings of a file that can be listened by; ``where`` tells people of it."""
+    document = read_document(where, content)
+    _check(name, content, where)
+    figures = document.field("provenance").field("figures")
+    for figure in FIGURES:
+        figures.field(figure).number(0.0)
+    with tempfile.TemporaryDirectory() as folder:
+        beside = Path(folder) / f"{name}.json"
+        beside.write_bytes(content)
+        try:
+            head = HeadReader().read(beside.parent, beside.name)
+        except ConfigError as error:
+            damage = error.problems[0]
+            raise DataError(f"{where} is damaged: {damage.key} {damage.message}") from None
+    return head, dict(document.field("settings").raw)
+
+
+def _check(name: str, content: bytes, where: str) -> None:
+    """Raise DataError for what the configuration would leave out."""
+    try:
+        learnt_sound(Path(f"{name}.json"), content)
+    except Unusable as error:
+        raise DataError(f"{where} is damaged: {error}") from None
 
 
 def sound_document(sound: OwnSound) -> dict[str, Any]:
@@ -146,11 +216,12 @@ def sound_document(sound: OwnSound) -> dict[str, Any]:
 def _takes_document(name: str, takes: Sequence[KeptTake]) -> dict[str, Any]:
     documents = [
         {
-            "name": take.name,
+            "name": re.sub(_NO_LINE_PATTERN, "?", take.name)[-_LONGEST_TAKE_NAME:],
             "digest": take.digest,
             "embeddings": packed(take.heard.embeddings),
             "versions": take.heard.versions.tolist(),
             "around": packed(take.heard.around) if len(take.heard.around) else None,
+            "sketch": None if take.sketch is None else packed(take.sketch),
         }
         for take in takes
     ]
@@ -158,7 +229,7 @@ def _takes_document(name: str, takes: Sequence[KeptTake]) -> dict[str, Any]:
 
 
 def _takes_text(name: str, takes: Sequence[KeptTake]) -> bytes:
-    return _encoded(_takes_document(name, takes))
+    return encoded(_takes_document(name, takes))
 
 
 def takes_in(root: Value) -> tuple[KeptTake, ...]:
@@ -174,17 +245,28 @@ def _take(value: Value) -> KeptTake:
     around = value.optional("around")
     if len(versions) != len(embeddings):
         value.field("versions").fail(f"has {len(versions)} numbers for {len(embeddings)} windows")
-    nothing = np.zeros((0, embeddings.shape[1]), np.float32)
+    windows = np.zeros((0, embeddings.shape[1]), np.float32) if around is None else around.array(2)
+    if around is not None and windows.shape[1] != embeddings.shape[1]:
+        around.fail(f"has {windows.shape[1]} numbers a window, not {embeddings.shape[1]}")
+    sketch = value.optional("sketch")
     return KeptTake(
-        value.field("name").text(),
+        re.sub(_NO_LINE_PATTERN, "?", value.field("name").text())[-_LONGEST_TAKE_NAME:],
         value.field("digest").matching(SHA256_PATTERN, SHA256_MEANS),
-        Heard(embeddings, versions, nothing if around is None else around.array(2)),
+        Heard(embeddings, versions, windows),
+        None if sketch is None else sketch.array(1),
     )
+
+
+def takes_misfit(takes: Sequence[KeptTake], spec: RecogniserSpec) -> str:
+    """Why takes cannot be learnt from with a recogniser; nothing where they can."""
+    wanted = spec.outputs.get(EMBEDDING, (0,))[0]
+    sizes = {take.heard.embeddings.shape[1] for take in takes} - {wanted}
+    return f"its takes have {sizes.pop()} numbers a window, not {wanted}" if sizes else ""
 
 
 def bundle_of(sounds: Sequence[OwnSound]) -> bytes:
     """Sounds for another machine with the same model: labels, heads, and the takes' embeddings."""
-    return _encoded(
+    return encoded(
         {
             "format": BUNDLE_FORMAT,
             "version": VERSION,
@@ -202,79 +284,25 @@ def bundle_of(sounds: Sequence[OwnSound]) -> bytes:
 
 def sounds_in(path: Path) -> list[OwnSound]:
     """The sounds of such a file; raises DataError or ConfigError for one that cannot be used."""
-    try:
-        content = _content(path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    root = read_document(str(path), content)
+    root = read_document(str(path), content_of(path))
     known = root.optional("format")
     if known is None or known.raw != BUNDLE_FORMAT:
         raise DataError(f"{path} is no file of `detector sounds export`")
     if root.field("version").whole() != VERSION:
         root.field("version").fail(f"{root.raw['version']} is not known here: {VERSION} is")
-    return [_sound(path, one) for one in root.field("sounds").items()]
+    found = [_sound(path, one) for one in root.field("sounds").items()]
+    names = [one.name for one in found]
+    if doubles := {name for name in names if names.count(name) > 1}:
+        raise DataError(f"{path}: {min(doubles)} stands in it twice")
+    return found
 
 
 def _sound(path: Path, value: Value) -> OwnSound:
     document = value.field("sound")
-    if document.field("digest").text() != digest_of(document.raw):
-        raise DataError(f"{path} is damaged: {document.key} is not what was written")
     name = document.field("sound").matching(NAME_PATTERN, "the name of a sound")
-    with tempfile.TemporaryDirectory() as folder:
-        beside = Path(folder) / f"{name}.json"
-        beside.write_text(json.dumps(document.raw), encoding="utf-8")
-        head = HeadReader().read(beside.parent, beside.name)
-    return OwnSound(head, dict(document.field("settings").raw), takes_in(value.field("takes")))
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """A file of one's own, whole or not at all; raises DataError where it cannot be written."""
-    _write_all(path.parent, [(path, content)])
-
-
-def _content(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BUNDLE_BYTES + 1)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    if len(content) > MOST_BUNDLE_BYTES:
-        raise DataError(f"{path} is larger than any file of sounds")
-    return content
-
-
-def _encoded(document: Mapping[str, Any]) -> bytes:
-    return (json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _write_all(folder: Path, texts: Iterable[tuple[Path, bytes]]) -> None:
-    drafts: list[tuple[Path, Path]] = []
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path, content in texts:
-            drafts.append((_draft(folder, path.name, content), path))
-        for draft, path in drafts:
-            draft.replace(path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"{folder} cannot be written: {reason}; nothing was changed") from error
-    finally:
-        for draft, _ in drafts:
-            draft.unlink(missing_ok=True)
-
-
-def _draft(folder: Path, name: str, content: bytes) -> Path:
-    """A file beside, safely on the disk, for the folder's owner alone."""
-    handle, beside = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(PermissionError):  # of root, for the service's user
-            owner = folder.stat()
-            shutil.chown(beside, owner.st_uid, owner.st_gid)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
-    return Path(beside)
+        content = encoded(document.raw)
+    except ValueError:  # half a character
+        document.fail("holds what is no text")
+    head, settings = _checked(name, content, f"{path}: {name}")
+    return OwnSound(head, settings, takes_in(value.field("takes")))

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from detector.alerts.homeassistant import DeviceInfo
 from detector.alerts.left import Left
@@ -42,6 +43,8 @@ class LoadedModel:
 
     recogniser: Recogniser
     facts: ModelFacts
+    path: Path | None = None
+    """Its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +185,11 @@ class Parts:
         """In reverse: the ears first, then what they still had to tell, then the outlets."""
         self.desk.finish()
         ended = self.worker.stop()
-        self._aside.stop()
         if ended:
             self.teller.tell(self.worker.pipeline.close(OffsetReason.STOPPED))
+        self._aside.stop()  # which answers first what the last sounds asked
+        if ended:
+            self.teller.tell(self.worker.pipeline.stages.answers())
         self.monitor.finish()
         self.outputs.set_microphone(available=False)
         self.worker.source.stop()
@@ -230,6 +235,7 @@ class Parts:
             outputs=self.outputs,
             clock=self._around.clock,
             tell=self.teller.tell,
+            ask=self._aside.ask,
         )
 
 

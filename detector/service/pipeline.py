@@ -14,11 +14,19 @@ from detector.core.events import (
     Urgency,
 )
 from detector.core.level import FLOOR_DBFS
-from detector.core.recognition import LEVEL, SCORES, Observation, Recogniser, Resting
+from detector.core.recognition import (
+    LEVEL,
+    SCORES,
+    Observation,
+    Recogniser,
+    RecogniserSpec,
+    Resting,
+)
 from detector.events.gate import Transition
 from detector.events.scorers import best_classes
 from detector.events.sounds import SoundDetector, SoundReading
 from detector.service.eventmaker import EventMaker
+from detector.service.moments import Moments
 from detector.service.secondstage import SecondStages, at_once
 
 REMEMBERED_S = 90.0
@@ -95,11 +103,18 @@ class Pipeline:
         """Whoever wants to hear along, on the owner's thread: it must be quick."""
         self.windows = 0
         """Windows of the first recogniser so far."""
+        self.moments = Moments()
+        """What people may have a word to say on."""
 
     @property
     def armed(self) -> bool:
         """Whether sounds are being decided."""
         return self._armed
+
+    @property
+    def spec(self) -> RecogniserSpec:
+        """What the first recogniser is."""
+        return self._recognisers[0].spec
 
     @property
     def recent(self) -> Sequence[Observation]:
@@ -184,6 +199,11 @@ class Pipeline:
         events = [self._event(sound, change) for sound, change in ended if change is not None]
         return [*events, *self._stages.answers()]
 
+    @property
+    def stages(self) -> SecondStages:
+        """The second stages of its sounds; ``feed`` tells what they answer."""
+        return self._stages
+
     def _lapse(self, gap: Gap) -> list[Event]:
         now_s = gap.end_sample / SAMPLE_RATE_HZ
         lapsed = ((sound, detector.lapse(now_s)) for sound, detector in self.detectors.items())
@@ -195,6 +215,7 @@ class Pipeline:
         events = []
         for sound, detector in self.detectors.items():
             transition = self._step(detector)
+            self.moments.follow(sound, observation, detector.evidence, REMEMBERED_S)
             self._follow_peak(sound, _PeakWindow(detector.probability, classes[:3], level_dbfs))
             if transition is not None:
                 events.append(self._event(sound, transition))
@@ -247,6 +268,7 @@ class Pipeline:
             detection=self._detection(sound, transition),
             monotonic_of=self._monotonic_of,
         )
+        self.moments.note(event)
         return self._stages.note(event, self._recent[0])
 
     def _id_of(self, sound: str, phase: Phase) -> str:

@@ -24,7 +24,10 @@ from detector.service.clipfile import ClipFile, read_clip_file
 _log = logging.getLogger(__name__)
 
 REMEMBERED_S = 30.0
-"""How far back audio is kept in memory, where a sound has a second stage."""
+"""How far back audio is kept in memory, where a sound has a second stage; further where a sound is
+long confirmed before it is told."""
+_SPARE_S = 5.0
+"""Of that, beyond what a sound's confirmation and its second stage need."""
 
 Ask = Callable[[Callable[[], None]], None]
 """Has something done, now or soon."""
@@ -41,6 +44,8 @@ class Stage:
 
     file: ClipFile
     seconds: float
+    confirmed_within_s: float = 0.0
+    """So long after its beginning the sound may be told."""
 
     def answer(self, samples: Samples, observations: Sequence[Observation]) -> SecondStage:
         """What it makes of a clip of shape (n,), and of the model's windows of it."""
@@ -72,7 +77,8 @@ def settle_stages(config: Config, spec: RecogniserSpec) -> Mapping[str, Stage]:
                 name,
                 file.name,
             )
-        stages[name] = Stage(file, seconds)
+        confirmed = config.sounds[name].confirm_within_seconds
+        stages[name] = Stage(file, seconds, confirmed)
     return stages
 
 
@@ -113,6 +119,8 @@ class SecondStages:
         self._stages = stages
         self._ask = ask
         self._update = update
+        needed_s = (one.confirmed_within_s + one.seconds + _SPARE_S for one in stages.values())
+        self._remembered_s = max(REMEMBERED_S, *needed_s, 0.0)
         self._heard: deque[Block] = deque()
         self._open: dict[str, _Open] = {}
         """Sounds not asked about yet, by the event's id."""
@@ -121,13 +129,15 @@ class SecondStages:
         self._told: dict[str, SecondStage] = {}
         """Answers about sounds that go on, by the event's id."""
         self._answers: SimpleQueue[tuple[str, SecondStage | None]] = SimpleQueue()
+        self._before: SecondStages | None = None
+        """Those of before a reload, while an answer of theirs is awaited."""
 
     def hear(self, item: Block | Gap) -> None:
         """Keep what may be asked about."""
         if not self._stages or isinstance(item, Gap):
             return
         self._heard.append(item)
-        oldest = item.end_sample - REMEMBERED_S * SAMPLE_RATE_HZ
+        oldest = item.end_sample - self._remembered_s * SAMPLE_RATE_HZ
         while self._heard[0].end_sample < oldest:
             self._heard.popleft()
 
@@ -148,9 +158,26 @@ class SecondStages:
         for one in [one for one in self._open.values() if reached_s >= one.wanted_s]:
             self._ask_about(one.event, (one.onset_s, one.wanted_s), observations)
 
+    @property
+    def is_awaiting(self) -> bool:
+        """Whether an answer is yet to come."""
+        return bool(self._asked) or (self._before is not None and self._before.is_awaiting)
+
+    def follow(self, before: "SecondStages") -> None:
+        """Take over what others have asked, after they have ended all their sounds."""
+        before.forget()
+        self._before = before if before.is_awaiting else None
+
+    def forget(self) -> None:
+        """Forget what was heard."""
+        self._heard.clear()
+
     def answers(self) -> list[Event]:
         """The updates that have become known."""
         updates: list[Event] = []
+        if self._before is not None:
+            updates = self._before.answers()
+            self._before = self._before if self._before.is_awaiting else None
         while True:
             try:
                 event_id, answer = self._answers.get_nowait()

@@ -37,7 +37,7 @@ def load_file(path: Path, wanted: ModelConfig, *, rests: bool = False) -> Loaded
     model = _opened(path, wanted)
     name = "yamnet" if model.content_hash == OFFICIAL.sha256 else path.stem
     recogniser = recogniser_of(model, wanted.hop_seconds, rests=rests)
-    return LoadedModel(recogniser, ModelFacts(name, model.runtime_name, recogniser.spec))
+    return LoadedModel(recogniser, ModelFacts(name, model.runtime_name, recogniser.spec), path)
 
 
 def load_stand_in(
@@ -61,7 +61,7 @@ def load_stand_in(
                  STANDS_IN)  # fmt: skip
     recogniser = StepRecogniser(model, hop_seconds=model.facts.hop_s)
     facts = ModelFacts("built-in", model.runtime_name, recogniser.spec, STANDS_IN)
-    return LoadedModel(recogniser, facts)
+    return LoadedModel(recogniser, facts, path)
 
 
 def recogniser_of(

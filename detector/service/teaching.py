@@ -28,6 +28,8 @@ MOST_UNLIKE = 1.0 / 3.0
 """With more of them, the takes are no one sound."""
 FEWEST_HOURS = 0.1
 """Of backgrounds; with less nothing could be said of false alarms."""
+FEWEST_GROUPS = 3
+"""Of backgrounds; each is judged by what has learnt from the others."""
 _SPEECH = ("Speech", "Child speech, kid speaking", "Conversation", "Narration, monologue")
 
 
@@ -51,8 +53,9 @@ class Classroom:
     backgrounds: Backgrounds
 
     def __post_init__(self) -> None:
-        """Raise DataError where there is too little to tell sounds from."""
-        if self.backgrounds.hours < FEWEST_HOURS:
+        """Raise DataError where there is too little to tell sounds from, or to judge them by."""
+        few_groups = len(np.unique(self.backgrounds.groups)) < FEWEST_GROUPS
+        if few_groups or self.backgrounds.hours < FEWEST_HOURS:
             raise DataError(
                 f"{60 * self.backgrounds.hours:.0f} min of backgrounds are too little to tell a "
                 "sound from: record an hour of an ordinary evening (detector record --minutes 60) "
@@ -106,7 +109,7 @@ class Classroom:
         return learn([take.heard for take in takes], self.backgrounds, rivals)
 
     def _fits(self, sound: OwnSound) -> bool:
-        return not sound.head.misfit(self.spec)
+        return not sound.misfit(self.spec)
 
     def _nearest(self, takes: Sequence[KeptTake]) -> str:
         """The class that stands in where the head does not fit the model."""
@@ -157,9 +160,8 @@ def check(name: str, takes: Sequence[KeptTake], verdict: Verdict) -> None:
 def check_shared(name: str, takes: Sequence[KeptTake], others: Sequence[OwnSound]) -> None:
     """Raise DataError where another sound was learnt from the same recording."""
     for other in others:
-        known = {take.digest for take in other.takes}
         for take in takes:
-            if other.name != name and take.digest in known:
+            if other.name != name and any(take.is_copy(one) for one in other.takes):
                 raise DataError(
                     f"{take.name}: {other.name} was learnt from the same recording; a recording "
                     "can be of one sound only"

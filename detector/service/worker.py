@@ -154,6 +154,8 @@ class Worker:
         """Go on with another pipeline."""
 
         def go_over(old: Pipeline) -> None:
+            if old is not pipeline:
+                pipeline.stages.follow(old.stages)
             self._pipeline = pipeline
             if pipeline.recogniser is not old.recogniser:
                 self._begins = True

@@ -40,7 +40,7 @@ class Order:
     recipe: Recipe = field(default_factory=Recipe)
     passes: int = 2
     """Strips are made of every recording so many times over."""
-    scenes: int = 30
+    scenes: int = 60
     """That thresholds are settled on."""
     seed: int = 0
     logs: Path | None = None
@@ -84,7 +84,7 @@ def train(order: Order, teaching: Recogniser | None, watcher: Watcher) -> Result
     if teacher is None and any(one.label == UNLABELLED for one in recordings):
         raise DataError(f"{order.data} holds recordings labelled {UNLABELLED}: they need a teacher")
     keras_there()
-    watcher.said(_told(parts, sounds))
+    watcher.said(_told(parts, sounds, teacher))
     learnt_from = [
         one
         for number in range(order.passes)
@@ -181,9 +181,10 @@ def _learnt(
     )
 
 
-def _told(parts: Parts, sounds: Sequence[str]) -> str:
+def _told(parts: Parts, sounds: Sequence[str], teacher: Teacher | None) -> str:
+    by = "with a teacher" if teacher else "without a teacher, by the labels alone"
     whole = f"; learnt whole, so unmeasured: {', '.join(parts.scarce)}" if parts.scarce else ""
     return (
         f"{len(sounds)} sounds; {len(parts.learn)} recordings to learn from, {len(parts.stop)} to "
-        f"watch it by, {len(parts.held_out)} held out{whole}"
+        f"watch it by, {len(parts.held_out)} held out; {by}{whole}"
     )

@@ -102,8 +102,13 @@ class Net:
         if self._told is None:
             import tensorflow as tf
 
-            self._told = tf.function(lambda given: self.model(given, training=False)[0])
+            self._told = tf.function(lambda given: self.told(given, training=False)[0])
         return np.asarray(self._told(rows.astype(np.float32)))
+
+    def told(self, rows: Any, *, training: bool) -> Sequence[Any]:
+        """Logits of the steps, and those of the windows if there is a teacher."""
+        made = self.model(rows, training=training)
+        return made if isinstance(made, list | tuple) else (made,)
 
     def weights(self) -> list[NDArray[np.float32]]:
         """All of them, to be put back."""
@@ -167,7 +172,7 @@ class Learner:
     def _learn(self, rows: Any, truths: Any, weights: Any, taught: Any) -> Any:
         tf = self._tf
         with tf.GradientTape() as tape:
-            told = self._net.model(rows, training=True)
+            told = self._net.told(rows, training=True)
             losses = tf.nn.sigmoid_cross_entropy_with_logits(truths, told[0]) * weights
             loss = tf.reduce_sum(losses) / (tf.reduce_sum(weights) + 1e-6)
             if self._share:

@@ -5,6 +5,7 @@ and for the same budget of false alarms as those that are shipped (``detector.wo
 The figures are of the same scenes: thresholds were chosen on them, so they flatter a little.
 """
 
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ from detector.workbench.trials import Levels, Trial, outcome, trial_of
 
 CALL_STEPS, WINDOW_STEPS = 3, 12
 HOP_S = 0.48
+BUDGET = Budget(per_hour=0.5, quiet_per_hour=math.inf)
+"""None at all in the evenings that were held out.  Their tail is not followed further, as it is for
+heads: the scores of a network end somewhere, and an exponential tail does not."""
 _FEWEST_GROUPS = 3
 """Of a sound, held out, for a curve to be fitted on them."""
 _LARGEST_LOGIT = float(np.log(1023.0))
@@ -59,7 +63,7 @@ def settled_model(
     """
     labels = tuple(sounds)
     bare = {sound: Settled(Line(), 0.5) for sound in labels}
-    trials = _trials(packed(graph, labels, _document(bare, {})), labels, parts, scenes, seed)
+    trials = _trials(packed(graph, labels, document_of(bare, {})), labels, parts, scenes, seed)
     found: dict[str, Settled] = {}
     figures: dict[str, Mapping[str, Any]] = {}
     there = by_sound(parts.held_out)
@@ -67,10 +71,10 @@ def settled_model(
         groups = len(groups_of(there.get(sound, ())))
         road = Road(sound, _config(sound), _no_scores, has_curve=groups >= _FEWEST_GROUPS)
         scores = [_scores(one, place) for one in trials]
-        found[sound] = settle(road, trials, scores, Budget(), HOP_S)
+        found[sound] = settle(road, trials, scores, BUDGET, HOP_S)
         if groups:
             figures[sound] = _figures(road, trials, scores, found[sound], groups)
-    document = _document(found, _provenance(parts, figures, seed))
+    document = document_of(found, _provenance(parts, figures, seed))
     return SettledModel(packed(graph, labels, document), found, figures)
 
 
@@ -129,7 +133,8 @@ def _rounded(*values: float) -> list[float | None]:
     return [round(one, 3) if np.isfinite(one) else None for one in values]
 
 
-def _document(settled: Mapping[str, Settled], provenance: Mapping[str, Any]) -> dict[str, Any]:
+def document_of(settled: Mapping[str, Settled], provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """What is packed into a file, as ``detector.model.stepfile`` has it."""
     return {
         "format": FORMAT,
         "version": VERSION,

@@ -33,7 +33,7 @@ class Recipe:
     batch: int = 32
     patience: int = 6
     """Epochs without anything better after which learning stops."""
-    teacher_share: float = 1.0
+    teacher_share: float = 0.15
     """Of what the teacher says, against what the labels say."""
 
 

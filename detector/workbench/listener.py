@@ -14,7 +14,7 @@ from detector.core.events import EventKind, OffsetReason, Phase
 from detector.core.recognition import Observation, Recogniser, RecogniserSpec
 from detector.model.envelopes import ToneEnvelopes
 from detector.service.build import build_pipeline
-from detector.service.pipeline import REMEMBERED_S, Snapshot
+from detector.service.pipeline import REMEMBERED_S, Pipeline, Snapshot
 from detector.workbench.matching import Decision
 from detector.workbench.observe import Observed, Replayed
 
@@ -85,6 +85,11 @@ class Listener:
             config, self._replayed, clock=self._clock, on_snapshot=self._note
         )
         self._next_sample = 0
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """What decides."""
+        return self._pipeline
 
     @property
     def uncalibrated(self) -> frozenset[str]:

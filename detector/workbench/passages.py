@@ -118,7 +118,7 @@ def as_arrays(made: Sequence[Passage]) -> Mapping[str, NDArray[np.generic]]:
     return {
         "rows": np.concatenate([np.zeros((0, BANDS), np.float16), *(one.rows for one in made)]),
         "truths": np.concatenate([one.truths for one in made]),
-        "taught": np.concatenate([one.taught.reshape(-1, classes) for one in made]),
+        "taught": np.concatenate([one.taught.reshape(len(one.taught), classes) for one in made]),
         "counts": np.array([(len(one.rows), len(one.truths), len(one.taught)) for one in made]),
         "names": np.array([(one.category, one.group) for one in made]),
     }

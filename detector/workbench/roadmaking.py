@@ -132,8 +132,8 @@ def _cepstral(parts: Parts, sounds: Sequence[str], like: Recogniser) -> Cepstral
     made = strips(Shelf(parts.learn), sounds, seed=0)
     for strip in made:
         if rng.random() < 0.4:
-            for features, label in _windows(strip, sounds, like.spec):
-                taken[label].append((features, strip.group))
+            for window, label in _windows(strip, sounds, like.spec):
+                taken[label].append((window, strip.group))
     features, truths, groups = list[NDArray[np.float32]](), list[int](), list[str]()
     for label, windows in taken.items():
         most = _MOST_OTHERS if labels[label] == OTHER else _MOST_WINDOWS

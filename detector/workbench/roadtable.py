@@ -113,23 +113,21 @@ def _onset_errors(
 def table(heard: Sequence[Heard], sounds: Sequence[str]) -> str:
     """In Markdown: all sounds together, then sound by sound."""
     lines = {one.timed.road.name: _lines(one, sounds) for one in heard}
-    return "\n".join([*_together(heard, lines, sounds), "", *_by_sound(heard, lines, sounds), ""])
+    return "\n".join([*_together(heard, lines), "", *_by_sound(heard, lines, sounds), ""])
 
 
 def _lines(heard: Heard, sounds: Sequence[str]) -> Mapping[str, Line]:
     return {sound: line_of(heard, sound) for sound in sounds if sound in heard.timed.road.sounds}
 
 
-def _together(
-    heard: Sequence[Heard], lines: Mapping[str, Mapping[str, Line]], sounds: Sequence[str]
-) -> Iterator[str]:
+def _together(heard: Sequence[Heard], lines: Mapping[str, Mapping[str, Line]]) -> Iterator[str]:
     yield from head(
         "road", f"recall at {PER_HOUR:g} false alarms/h", "onset error, median", "90 % within",
         "size", "ms for a second of audio",
     )  # fmt: skip
     for one in heard:
         name, mine = one.timed.road.name, lines[one.timed.road.name]
-        errors = [abs(error) for sound in sounds for error in mine[sound].onset_errors_s]
+        errors = [abs(error) for line in mine.values() for error in line.onset_errors_s]
         found = sum(round(line.recall.value * line.events) for line in mine.values())
         events = sum(line.events for line in mine.values())
         yield row(

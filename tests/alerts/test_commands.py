@@ -4,7 +4,16 @@ import pytest
 
 from detector.alerts.commands import CommandRefusedError, parse_command
 from detector.alerts.topics import Topics
-from detector.core.events import Command, SelfTest, SetArmed, SetThreshold, TestAlert
+from detector.core.events import (
+    Command,
+    Feedback,
+    Judgement,
+    SelfTest,
+    SetArmed,
+    SetThreshold,
+    TakeBack,
+    TestAlert,
+)
 from tests.alerts.tools import SOUNDS
 
 TOPICS = Topics("detector", "nursery")
@@ -28,6 +37,11 @@ def parse(topic: str, payload: bytes, *, retained: bool = False) -> Command | No
         (TOPICS.command, b"test_alert", TestAlert()),
         (TOPICS.command, b"selftest", SelfTest()),
         (TOPICS.command, b"test_alert smoke_alarm", TestAlert("smoke_alarm")),
+        (TOPICS.command, b"feedback wrong", Feedback(Judgement.WRONG)),
+        (TOPICS.command, b"feedback right baby_cry", Feedback(Judgement.RIGHT, "baby_cry")),
+        (TOPICS.command, b"feedback missed baby_cry", Feedback(Judgement.MISSED, "baby_cry")),
+        (TOPICS.command, b"feedback wrong n-1-ab", Feedback(Judgement.WRONG, event="n-1-ab")),
+        (TOPICS.command, b"feedback undo baby_cry", TakeBack("baby_cry")),
     ],
 )
 def test_a_command_is_understood(topic: str, payload: bytes, command: Command) -> None:
@@ -52,7 +66,13 @@ def test_a_command_is_understood(topic: str, payload: bytes, command: Command) -
         (TOPICS.command, b"PRESS", "'PRESS' is no command; known is test_alert"),
         (TOPICS.command, b"test_alert baby_cry now", "no command"),
         (TOPICS.command, b"selftest now", "no command"),
-        (TOPICS.command, b"SELFTEST", "known is test_alert, test_alert <sound> or selftest"),
+        (TOPICS.command, b"feedback", "selftest or feedback"),
+        (TOPICS.command, b"feedback missed", "no command"),
+        (TOPICS.command, b"feedback undo", "no command"),
+        (TOPICS.command, b"feedback wrong dog_bark", "'dog_bark' is not listened for"),
+        (TOPICS.command, b"feedback missed n-1-ab", "'n-1-ab' is not listened for"),
+        (TOPICS.command, b"feedback undo dog_bark", "'dog_bark' is not listened for"),
+        (TOPICS.command, b"SELFTEST", "known is test_alert, test_alert <sound>, selftest"),
         (TOPICS.command, b"test_alert dog_bark", "'dog_bark' is not listened for"),
         (TOPICS.command, b"\xff", "not UTF-8"),
         (TOPICS.command, b"x" * 257, "257 bytes; a command has at most 256"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from detector.alerts.commands import parse_command
 from detector.alerts.homeassistant import (
     DeviceInfo,
     device_id,
@@ -22,7 +23,9 @@ from detector.alerts.homeassistant import (
 from detector.alerts.messages import event_types
 from detector.alerts.topics import Topics
 from detector.config import SoundConfig
+from detector.config.sounds import shipped_sounds
 from detector.core.audio import MicState
+from detector.core.events import Feedback, Judgement
 from tests.alerts.discovery_rules import problems
 from tests.alerts.tools import SOUNDS
 
@@ -67,7 +70,7 @@ def test_home_assistant_takes_any_sounds() -> None:
     names = ["level", "armed", "detection", "mic_state", "armed_threshold", "x", "x_threshold"]
     tree = payload(dict.fromkeys(names, ONE))
     assert found(tree) == []
-    assert len(tree["cmps"]) == 13 + 2 * len(names)
+    assert len(tree["cmps"]) == 14 + 4 * len(names)
 
 
 def test_home_assistant_takes_a_removal() -> None:
@@ -153,8 +156,12 @@ def test_the_entities_and_their_identities_never_change() -> None:
     assert identities == {
         "baby_cry": "detector_nursery_baby_cry",
         "baby_cry_threshold": "detector_nursery_baby_cry_threshold",
+        "wrong-baby_cry": "detector_nursery_wrong-baby_cry",
+        "missed-baby_cry": "detector_nursery_missed-baby_cry",
         "smoke_alarm": "detector_nursery_smoke_alarm",
         "smoke_alarm_threshold": "detector_nursery_smoke_alarm_threshold",
+        "wrong-smoke_alarm": "detector_nursery_wrong-smoke_alarm",
+        "missed-smoke_alarm": "detector_nursery_missed-smoke_alarm",
         "detection": "detector_nursery_detection",
         "level": "detector_nursery_level",
         "armed": "detector_nursery_armed",
@@ -165,6 +172,7 @@ def test_the_entities_and_their_identities_never_change() -> None:
         "mic_state": "detector_nursery_mic_state",
         "mic_drift": "detector_nursery_mic_drift",
         "storage": "detector_nursery_storage",
+        "stand_in": "detector_nursery_stand_in",
         "deaf_today": "detector_nursery_deaf_today",
         "inference_ms": "detector_nursery_inference_ms",
         "dropped_windows": "detector_nursery_dropped_windows",
@@ -198,6 +206,32 @@ def test_a_self_test_is_a_button_and_its_failure_a_problem() -> None:
         "detector/nursery/cmd",
         "selftest",
     )
+
+
+def test_a_sound_has_buttons_for_what_a_person_says_of_it() -> None:
+    """Wrong and missed; they work without a microphone, and the daemon understands them."""
+    tree = payload()["cmps"]
+    assert tree["wrong-baby_cry"] == {
+        "p": "button",
+        "uniq_id": "detector_nursery_wrong-baby_cry",
+        "name": "Baby cry was wrong",
+        "ent_cat": "diagnostic",
+        "ic": "mdi:thumb-down",
+        "cmd_t": "detector/nursery/cmd",
+        "pl_prs": "feedback wrong baby_cry",
+        "avty": tree["armed"]["avty"],
+    }
+    missed = tree["missed-baby_cry"]["pl_prs"].encode()
+    command = parse_command(TOPICS.command, missed, retained=False, topics=TOPICS, sounds=SOUNDS)
+    assert command == Feedback(Judgement.MISSED, "baby_cry")
+
+
+def test_an_alarm_that_beeps_as_a_standard_says_takes_no_feedback() -> None:
+    """A few presses of a button could cost an alarm."""
+    shipped = shipped_sounds()
+    tree = payload({name: shipped[name] for name in ("smoke_alarm", "co_alarm", "siren")})["cmps"]
+    buttons = {key for key in tree if key.startswith(("wrong-", "missed-"))}
+    assert buttons == {"wrong-siren", "missed-siren"}
 
 
 def test_every_event_type_and_microphone_state_is_declared() -> None:
@@ -242,6 +276,7 @@ def test_orphans_are_what_the_earlier_discovery_had_and_this_one_has_not() -> No
     """With their platforms, whatever they were."""
     earlier = payload(dict(SOUNDS) | {"dog_bark": ONE})
     expected = {"dog_bark": "binary_sensor", "dog_bark_threshold": "number"}
+    expected |= {"wrong-dog_bark": "button", "missed-dog_bark": "button"}
     assert orphans(earlier, payload()) == expected
 
 

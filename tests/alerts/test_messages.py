@@ -390,6 +390,7 @@ def test_event_types_are_these_and_no_others() -> None:
         "disarmed",
         "microphone_lost",
         "microphone_restored",
+        "feedback",
     ]
     assert event_types({"armed": SOUNDS["baby_cry"]}).count("armed") == 1
 
@@ -497,6 +498,7 @@ def test_health_tells_every_field_under_its_own_name() -> None:
         "deaf_seconds_today": {"total": 0.0},
         "mic_warning": None,
         "storage_error": None,
+        "model_warning": None,
         "inference_ms_p50": None,
         "inference_ms_p95": None,
         "dropped_windows": 0,

@@ -106,7 +106,7 @@ def test_a_variable_that_names_no_file_is_told(bare: Commands, tmp_path: Path) -
 @pytest.mark.timeout(60)
 def test_without_a_model_and_a_network_everything_that_helps_is_told(bare: Commands) -> None:
     """First one clear line; then where it was looked for, what was tried, what to do."""
-    outcome = bare.process("run", "--stdin")
+    outcome = bare.process("model", "verify")
     assert outcome.code == 5
     assert "Traceback" not in outcome.err
     lines = [line.removeprefix("detector: ") for line in outcome.complaints]

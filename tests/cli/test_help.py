@@ -73,6 +73,7 @@ def test_the_commands_are_those_that_the_documentation_names() -> None:
         "sounds rename",
         "sounds export",
         "sounds import",
+        "feedback",
         "calibrate",
         "train",
         "train mfcc",

@@ -10,8 +10,10 @@ from detector.cli.guided import Guide
 from detector.config.own import own_sounds
 from detector.core.audio import SAMPLE_RATE_HZ, Block, Samples
 from detector.core.errors import DataError
+from detector.service.ownsounds import OwnSounds
 from tests.cli.tools import Commands, wav
 from tests.learning.tools import SpectralRecogniser, quiet, recorded, tone
+from tests.service.soundmaking import own_sound
 
 
 @pytest.fixture
@@ -174,3 +176,59 @@ def test_where_no_take_is_good_it_ends() -> None:
     loud = np.clip(20 * ring(1), -1, 1).astype(np.float32)
     with pytest.raises(DataError, match=r"no take was good 5 times in a row; .* is clipped"):
         Guide(SpectralRecogniser(), 3).takes(played(*[loud] * 6))
+
+
+@pytest.mark.model
+def test_a_copy_of_a_kept_take_is_refused_at_any_level(yamnet: Commands) -> None:
+    """As it is among new ones."""
+    assert yamnet("learn", "my_bell", *rings(yamnet.folder, 3), "--yes").code == 0
+    fainter = wav(yamnet.folder / "fainter.wav", np.float32(0.5) * two_tones(0))
+    line = yamnet("learn", "my_bell", fainter, "--yes").failed(9)
+    assert line.endswith("fainter.wav: my_bell was learnt from it already (--anew forgets that)")
+
+
+def test_one_damaged_sound_blocks_neither_list_nor_export(bare: Commands) -> None:
+    """It is listed as damaged, and can be forgotten."""
+    OwnSounds(state(bare)).write([own_sound("my_bell"), own_sound("my_gong", 9)])
+    (state(bare) / "my_gong.json").write_text("junk")
+    listed = bare("sounds", "list")
+    bell, gong = listed.out.splitlines()
+    assert (listed.code, bell[:17]) == (0, "my_bell: 4 takes,")
+    assert gong.startswith("my_gong: damaged, learn it anew or forget it: ")
+    out = bare.folder / "mine.json"
+    assert bare("sounds", "export", "--out", out).out == f"{out}: my_bell\n"
+    assert "is not JSON" in bare("sounds", "export", "my_gong", "--out", out).failed(3)
+    assert bare("sounds", "forget", "my_gong").code == 0
+    assert OwnSounds(state(bare)).names() == ["my_bell"]
+
+
+def test_a_sound_that_the_configuration_names_is_not_taken_from_under_it(bare: Commands) -> None:
+    """The configuration would name a sound that is none: where it does is told."""
+    OwnSounds(state(bare)).write([own_sound("my_bell")])
+    path = bare.folder / "mine.yaml"
+    path.write_text("sounds:\n  baby_cry:\n  my_bell: {threshold: 0.7}\n")
+    forgotten = bare("sounds", "forget", "my_bell", "--config", path).failed(9)
+    assert forgotten.startswith(f"{path}:3: sounds.my_bell stands in the configuration: remove it")
+    renamed = bare("sounds", "rename", "my_bell", "my_gong", "--config", path).failed(9)
+    assert f"{path}:3: sounds.my_bell stands in the configuration" in renamed
+    assert OwnSounds(state(bare)).names() == ["my_bell"]
+    path.write_text("sounds: [baby_cry]\n")
+    assert bare("sounds", "rename", "my_bell", "my_gong", "--config", path).code == 0
+
+
+def test_a_name_that_leads_elsewhere_is_refused(bare: Commands) -> None:
+    """Nothing is removed."""
+    OwnSounds(state(bare)).write([own_sound("my_bell")])
+    precious = state(bare).parent / "precious.json"
+    precious.write_text("{}")
+    line = bare("sounds", "forget", "../precious").failed(9)
+    assert line == "'../precious' is not the name of a sound"
+    assert precious.exists()
+
+
+def test_a_few_events_do_not_take_the_place_of_what_was_learnt(bare: Commands) -> None:
+    """Before anything is heard: the takes are kept."""
+    OwnSounds(state(bare)).write([own_sound("my_bell")])
+    line = bare("learn", "my_bell", "--anew", "--from-event", "abc", "--yes").failed(9)
+    assert line.startswith("my_bell is learnt, and 3 takes are needed to learn it anew")
+    assert len(OwnSounds(state(bare)).takes("my_bell")) == 4

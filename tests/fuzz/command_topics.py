@@ -159,6 +159,7 @@ def _payload(rng: random.Random) -> bytes:
             lambda: rng.choice(("ON", "OFF", "on", "Off", " ON ", "ON\n", "ONN", "OFF\0", "1", "")),
             lambda: f"test_alert{rng.choice((' ', '  ', '', chr(9)))}{sound}",
             lambda: rng.choice(("test_alert", "ping", "ping 1", "selftest", "self_test", "online")),
+            lambda: rng.choice(("feedback", "feedback undo", f"feedback missed{sound}")),
             lambda: odd_text(rng),
             lambda: odd_text(rng, most=6) * rng.randint(1, 400),
             lambda: '{"cmps": ' * rng.randint(0, 1500) + rng.choice(("1", '{"a":{"p":1}}', "")),

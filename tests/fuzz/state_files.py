@@ -1,13 +1,16 @@
-"""Targets: what lies in the state directory: overrides and diary, and the outbox's database."""
+"""Targets: what lies in the state directory: overrides, diary, feedback, outbox's database."""
 
 import json
 import logging
+import math
 import random
 import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from detector.alerts.history import Question, read_history
 from detector.alerts.journal import Journal
@@ -17,7 +20,10 @@ from detector.alerts.sinks import Delivery
 from detector.alerts.store import DeliveryState
 from detector.audio.profile import Profile
 from detector.core.errors import DetectorError
+from detector.service.build import gate_settings
 from detector.service.diary import Diary
+from detector.service.feedbackfile import FORMAT, MOST_EXAMPLES, VERSION, FeedbackFile
+from detector.service.jsondoc import packed
 from detector.service.overrides import Overrides
 from tests.alerts.tools import offset, onset
 from tests.clocks import HandClock
@@ -27,6 +33,7 @@ from tests.service.bench import configured
 
 NODE = "nursery"
 CLOCK = HandClock()
+MODEL = "0" * 64
 
 
 class StateFiles(Target):
@@ -41,8 +48,9 @@ class StateFiles(Target):
 
     def make(self, rng: random.Random) -> tuple[str, bytes]:
         """Which file, and its content."""
-        which = rng.choice(("overrides", "diary"))
-        document = _overrides(rng) if which == "overrides" else _diary(rng)
+        which = rng.choice(("overrides", "diary", "feedback"))
+        documents = {"overrides": _overrides, "diary": _diary, "feedback": _feedback}
+        document = documents[which](rng)
         raw = json.dumps(document, ensure_ascii=rng.random() < 0.5).encode(errors="surrogatepass")
         if rng.random() < 0.4:
             raw = damaged_bytes(raw, rng, most=4)
@@ -55,7 +63,12 @@ class StateFiles(Target):
         which, content = made
         path = self.folder / f"{which}-{NODE}.json"
         path.write_bytes(content)
-        self._read_overrides() if which == "overrides" else self._read_diary()
+        read = {
+            "overrides": self._read_overrides,
+            "diary": self._read_diary,
+            "feedback": self._read_feedback,
+        }
+        read[which]()
         aside = path.with_suffix(".damaged")
         accepted = not aside.exists()
         aside.unlink(missing_ok=True)
@@ -72,6 +85,18 @@ class StateFiles(Target):
         overrides.set_armed(armed=True)
         overrides.save()
         json.loads(overrides.path.read_text(encoding="utf-8"))
+
+    def _read_feedback(self) -> None:
+        file = FeedbackFile(self.folder, f"feedback-{NODE}")
+        told = file.read(MODEL)
+        require(len(told.examples) <= MOST_EXAMPLES, "more examples than are ever kept")
+        for one in told.examples:
+            level = one.moment.level(gate_settings(self._config.sounds["dog_bark"]), None)
+            require(0.0 <= level < math.inf, f"told at {level}")
+        if told.veto is not None:
+            numbers = np.zeros((2, told.veto.directions.shape[1]), np.float32)
+            require(bool(np.isfinite(told.veto.likeness(numbers)).all()), "no likeness")
+        file.write(told)
 
     def _read_diary(self) -> None:
         diary = Diary(self.folder, NODE, CLOCK)
@@ -104,6 +129,42 @@ def _overrides(rng: random.Random) -> Any:
         for _ in range(rng.randint(0, 3))
     }
     return _spoilt({"armed": rng.random() < 0.5, "thresholds": thresholds}, rng)
+
+
+def _feedback(rng: random.Random) -> Any:
+    numbers = rng.choice((0, 1, 4))
+    example = {
+        "judgement": rng.choice(("right", "wrong", "missed", odd_text(rng, most=6))),
+        "event": odd_text(rng, most=12),
+        "at": odd_text(rng, most=12),
+        **{
+            name: rng.choice(([0.1, 0.2], [0.1, _odd(rng)], [_number(rng)] * 2))
+            for name in ("starts_s", "ends_s", "probabilities")
+        },
+        "embeddings": _spoilt(packed(np.full((2, numbers), 0.5, np.float32)), rng),
+    }
+    veto = {
+        "centre": packed(np.zeros(4, np.float32), "float32"),
+        "scale": packed(np.full(4, rng.choice((1.0, 0.0, 1e-30)), np.float32), "float32"),
+        "directions": packed(np.ones((rng.choice((1, 0, 3)), 4), np.float32), "float32"),
+        "at": rng.choice((0.8, _odd(rng))),
+    }
+    step = {
+        "examples": [odd_text(rng)],
+        "dropped": rng.choice((None, example)),
+        "override": rng.choice((None, {"value": 0.5, "replaced": _odd(rng)})),
+        "threshold": rng.choice((0.5, _odd(rng))),
+        "veto": rng.choice((None, veto)),
+    }
+    document = {
+        "format": FORMAT,
+        "version": rng.choice((VERSION, VERSION, _odd(rng))),
+        "recogniser": MODEL,
+        "examples": [example] * rng.choice((0, 1, 40)),
+        "veto": rng.choice((None, _spoilt(veto, rng))),
+        "steps": [step] * rng.choice((0, 1, 9)),
+    }
+    return _spoilt(document, rng)
 
 
 def _diary(rng: random.Random) -> Any:

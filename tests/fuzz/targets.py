@@ -9,6 +9,7 @@ _PLACES = {
     "head": "fitted_files.HeadFiles",
     "calibration": "fitted_files.CalibrationFiles",
     "clip": "clip_files.ClipFiles",
+    "ownsound": "own_sounds.OwnSoundFiles",
     "commands": "command_topics.CommandTopics",
     "control": "control_requests.ControlRequests",
     "model_file": "model_files.ModelFiles",

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from detector.learning.backgrounds import EVENING
+from detector.learning.backgrounds import EVENING, none_for
 from detector.learning.judging import alarms, learn, lowest_with
-from tests.learning.tools import cloud, heard, some_backgrounds
+from tests.learning.tools import BANDS, SpectralRecogniser, cloud, heard, some_backgrounds
 
 TAKES = [heard(5, seed) for seed in range(5)]
 
@@ -74,3 +74,15 @@ def test_the_lowest_threshold_within_the_budget_is_found() -> None:
     scores[[5, 200, 400]] = (3.0, 2.0, 1.0)
     assert lowest_with(scores, backgrounds, 2) == 2.0
     assert lowest_with(scores, backgrounds, 0) > 3.0
+
+
+def test_one_evening_is_learnt_from_and_measured_on_in_turns() -> None:
+    """Two minutes of it by what has learnt from the others; alone it would be all or nothing."""
+    rng = np.random.default_rng(8)
+    spec = SpectralRecogniser().spec
+    backgrounds = none_for(spec, BANDS).with_evening([cloud(1, 1000, rng), cloud(2, 100, rng)])
+    assert np.bincount(backgrounds.groups).tolist() == [250, 250, 250, 250, 100]
+    assert np.bincount(backgrounds.recordings).tolist() == [1000, 100]
+    learnt = learn(TAKES, backgrounds, {})
+    assert np.isfinite(learnt.classifier.weights).all()
+    assert learnt.verdict.recall.value == 1.0

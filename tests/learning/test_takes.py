@@ -5,7 +5,7 @@ import pytest
 
 from detector.core.audio import SAMPLE_RATE_HZ, Samples
 from detector.core.errors import DataError
-from detector.learning.takes import Take, check_copies, is_copy, takes_of
+from detector.learning.takes import Take, are_alike, check_copies, is_copy, takes_of
 from tests.learning.tools import quiet, recorded, tone
 
 
@@ -90,3 +90,22 @@ def test_copies_are_refused_by_name() -> None:
         check_copies(takes(one, other, one))
     with pytest.raises(DataError, match=r"^all 3 takes are copies of one, 0\.wav"):
         check_copies(takes(one, np.float32(0.5) * one, one))
+
+
+def test_clicks_alone_are_no_takes() -> None:
+    """Each of several is too short to be one: the recording is named."""
+    rng = np.random.default_rng(0)
+    clicks = [tone(1500.0, 0.06), quiet(2.0, rng), tone(1500.0, 0.06)]
+    with pytest.raises(DataError, match=r"^clicks\.wav: nothing in it sounds for 0\.1 s"):
+        takes_of("clicks.wav", recorded(np.concatenate(clicks)))
+
+
+def test_a_sketch_tells_a_copy_without_its_audio() -> None:
+    """At another level, quantised anew; the sound made anew is none."""
+    rng = np.random.default_rng(0)
+    one, other = (tone(1000.0, 0.6) + quiet(0.6, rng, 0.05) for _ in range(2))
+    fainter = np.rint(0.4 * one * 32768) / 32768
+    sketches = [take.sketch for take in takes(one, other, np.asarray(fainter, np.float32))]
+    assert are_alike(sketches[0], sketches[2].astype(np.float16).astype(np.float32))
+    assert not are_alike(sketches[0], sketches[1])
+    assert not are_alike(sketches[0], None)

@@ -193,7 +193,7 @@ def test_another_model_is_none_of_steps(make_model: Any) -> None:
     """It says so; nothing is said of it where one only asks."""
     path = make_model()
     assert step_facts(path, path.read_bytes()) is None
-    with pytest.raises(ModelError, match="no crnn.json"):
+    with pytest.raises(ModelError, match=r"no crnn\.json"):
         StepModel(path)
 
 

@@ -88,6 +88,19 @@ def test_a_second_stage_answers_later_by_an_update(
     assert told[2]["second_stage"] == told[1]["second_stage"]
 
 
+def test_a_sound_that_is_on_at_the_end_is_still_asked_about(
+    life: Life, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its second stage answers before the outlets are closed."""
+    path = write_clip_file(life.folder, by_loudness())
+    stage = f"    second_stage: {{classifier: {path}, seconds: 20}}\n"
+    life.listen_for(YAML.replace("  baby_cry:", f"{stage}  baby_cry:"))
+    life.listen_to(tell(life.folder / "dog.wav", *[0.9] * 4), realtime=False)
+    assert life.run() == 0
+    told = [event["event_type"] for event in events(capfd)]
+    assert told == ["dog_bark", "dog_bark_ended", "dog_bark_updated"]
+
+
 def test_sigterm_ends_it_and_leaves_nothing_on(
     life: Life, capfd: pytest.CaptureFixture[str]
 ) -> None:

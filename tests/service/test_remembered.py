@@ -58,3 +58,24 @@ def test_a_model_without_an_embedding_is_refused() -> None:
     quiet = remembering(embedding=False)
     with pytest.raises(ControlError, match="gives no embedding"):
         take_document(quiet, event("2026-11-21T12:00:10+00:00", None), (NOW, 130.0))
+
+
+@pytest.mark.parametrize("hop_s", [0.48, 0.12, 0.05])
+def test_at_a_small_hop_there_is_as_much_of_the_event_as_around_it(hop_s: float) -> None:
+    """Not the time before it alone; and no more than at the usual hop."""
+    count = int(30 / hop_s)
+    outputs = {LOGITS: np.zeros(3, np.float32), EMBEDDING: np.zeros(8, np.float32)}
+    windows = [Observation(n * hop_s, n * hop_s + 0.975, outputs) for n in range(count)]
+    made = SimpleNamespace(recent=windows, source_s_of=lambda monotonic_s: monotonic_s - 100.0)
+    entry = event("2026-11-21T12:00:10+00:00")
+    heard = heard_in_take(take_document(cast(Pipeline, made), entry, (NOW, 130.0)))
+    assert 3 <= len(heard.embeddings) <= 30
+    assert 3 <= len(heard.around) <= 30
+
+
+def test_what_holds_no_window_of_the_event_is_refused() -> None:
+    """A mean of nothing would be no number."""
+    told = take_document(remembering(), event("2026-11-21T12:00:10+00:00"), (NOW, 130.0))
+    windows = [one for one in told["windows"] if not one["holds"]]
+    with pytest.raises(ControlError, match="no window that holds the event"):
+        heard_in_take({"windows": windows})

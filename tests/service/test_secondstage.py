@@ -4,12 +4,13 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
 from detector.config.loader import parse_config
-from detector.core.audio import Block, Gap, GapCause
+from detector.core.audio import Block, Gap, GapCause, Source
 from detector.core.errors import ConfigError
 from detector.core.events import Event, OffsetReason, Phase
 from detector.core.recognition import EMBEDDING, Observation, RecogniserSpec
@@ -17,6 +18,7 @@ from detector.service.aside import Aside
 from detector.service.build import build_pipeline
 from detector.service.pipeline import Pipeline
 from detector.service.secondstage import Ask, at_once
+from detector.service.worker import Worker
 from tests.clocks import HandClock
 from tests.service.bench import LABELS
 from tests.service.clipmaking import by_embedding, by_loudness, write_clip_file
@@ -298,3 +300,45 @@ def test_stopping_finishes_what_was_asked_for(aside: Aside) -> None:
     aside.stop()
     aside.ask(lambda: done.append(9))
     assert done == [0, 1, 2]
+
+
+def test_what_was_asked_before_a_reload_is_answered_after_it(folder: Path) -> None:
+    """By the pipeline that takes the old one's place, and by the one after that."""
+    slow = Waiting()
+    old = pipeline(folder, slow.ask)
+    events = feed(old, *(second(index, 0.9, 0.2) for index in range(2)))
+    (offset,) = old.close(OffsetReason.RELOADED)
+    new, newer = (pipeline(folder, slow.ask) for _ in range(2))
+    new.stages.follow(old.stages)
+    newer.stages.follow(new.stages)
+    slow.answer()
+    (update,) = feed(newer, second(2, 0.0))
+    assert (update.phase, update.id) == (Phase.UPDATE, events[0].id)
+    assert update.offset_utc == offset.offset_utc
+    assert not newer.stages.is_awaiting
+    assert feed(newer, second(3, 0.0)) == []
+
+
+def test_a_sound_that_is_long_confirmed_is_asked_about_from_its_beginning(folder: Path) -> None:
+    """Audio is kept for so long where a sound asks for it."""
+    long = "confirm_seconds: 40\n    confirm_within_seconds: 60"
+    line = pipeline(folder, yaml=YAML.replace("confirm_seconds: 0", long))
+    events = feed(line, *(second(index, 0.9, 0.2) for index in range(50)))
+    assert phases(events) == [Phase.ONSET, Phase.UPDATE]
+    assert events[1].second_stage is not None
+    assert events[1].second_stage.heard_s == 3.0
+
+
+def test_the_worker_hands_what_was_asked_on_to_the_next_pipeline(folder: Path) -> None:
+    """At every change of the sounds."""
+    slow = Waiting()
+    old, new = (pipeline(folder, slow.ask) for _ in range(2))
+    worker = Worker(
+        source=cast(Source, None), pipeline=old, clock=HandClock(), on_events=lambda _: None
+    )
+    feed(old, *(second(index, 0.9, 0.2) for index in range(2)))
+    old.close(OffsetReason.RELOADED)
+    worker.replace_pipeline(new)
+    assert worker.stop()
+    slow.answer()
+    assert phases(feed(worker.pipeline, second(2, 0.0))) == [Phase.UPDATE]

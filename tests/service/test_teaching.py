@@ -104,3 +104,29 @@ def test_without_backgrounds_nothing_is_learnt() -> None:
     """And it is said what to record."""
     with pytest.raises(DataError, match="record an hour of an ordinary evening"):
         Classroom(SPEC, some_backgrounds(windows=100))
+
+
+def test_backgrounds_of_one_piece_are_refused() -> None:
+    """Nothing could be judged by what has not heard it."""
+    alone = some_backgrounds((1,), windows=1000)
+    one_piece = replace(alone, groups=np.zeros_like(alone.groups))
+    with pytest.raises(DataError, match="are too little to tell a sound from"):
+        Classroom(SPEC, one_piece)
+
+
+def test_a_copy_of_another_sounds_take_is_refused_at_any_level() -> None:
+    """By its sketch."""
+    sketch = np.eye(1, 256, dtype=np.float32)[0]
+    bell = own_sound("my_bell")
+    bell = replace(bell, takes=(replace(bell.takes[0], sketch=sketch), *bell.takes[1:]))
+    takes = [*kept(9, 3), replace(kept(9, 4)[3], sketch=sketch)]
+    with pytest.raises(DataError, match=r"^3\.wav: my_bell was learnt from the same recording"):
+        classroom().teach("my_gong", takes, [bell])
+
+
+def test_a_sound_whose_takes_are_of_another_width_is_not_learnt_beside() -> None:
+    """As one of another model is not."""
+    bell = own_sound("my_bell")
+    wide = Heard(np.ones((3, 40), np.float32), np.arange(3), np.zeros((0, 40), np.float32))
+    bell = replace(bell, takes=tuple(replace(one, heard=wide) for one in bell.takes))
+    assert classroom().teach("my_gong", kept(9), [bell]).beside == {}

@@ -1,0 +1,267 @@
+"""Feedback: what people say of sounds changes them, is told, and can be taken back."""
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from detector.core.errors import ControlError
+from detector.core.events import (
+    Command,
+    Event,
+    EventKind,
+    Feedback,
+    Judgement,
+    Phase,
+    SetThreshold,
+    TakeBack,
+    Urgency,
+)
+from detector.service.desk import Desk
+from detector.service.feedbackfile import FeedbackFile, feedback_folder
+from detector.service.overrides import Overrides
+from tests.service.bench import PATIENCE_S, YAML, Bench, NotedOutputs, bark, configured
+from tests.service.conftest import MakeBench
+
+MODEL = "0" * 64
+WRONG = Feedback(Judgement.WRONG, "dog_bark")
+MISSED = Feedback(Judgement.MISSED, "dog_bark")
+
+
+@dataclass
+class House:
+    """A desk over a bench; a bark is a second."""
+
+    bench: Bench
+    folder: Path
+    told: list[Event] = field(default_factory=list)
+    heard: int = 0
+
+    def __post_init__(self) -> None:
+        """Open it."""
+        self.outputs = NotedOutputs(self.bench.clock)
+        self.overrides = Overrides(self.folder, "nursery")
+        self.overrides.load()
+        self.desk = Desk(
+            self.bench.config,
+            overrides=self.overrides,
+            worker=self.bench.worker,
+            outputs=self.outputs,
+            clock=self.bench.clock,
+            tell=self.told.extend,
+        )
+        line = self.bench.pipeline(self.bench.config)
+        self.desk.apply_overrides(line)
+        self.bench.wait(self.bench.worker.replace_pipeline(line))
+
+    def hear(self, *scores: float) -> None:
+        """Barks, and silence enough after each that the next is another event."""
+        for score in scores:
+            for one in (score, 0.0, 0.0, 0.0):
+                self.bench.hear(bark(self.heard, one))
+                self.heard += 1
+
+    def say(self, command: Feedback | TakeBack) -> str:
+        """Say it, and wait until it is in force."""
+        self.bench.clock.now_s += 1.0
+        future = self.desk.feedbacks.start(command, "MQTT")
+        return self.settled(future)
+
+    def settled(self, future: "Future[str]") -> str:
+        """What came of it."""
+        self.desk.look()
+        self.bench.serve()
+        return future.result(PATIENCE_S)
+
+    @property
+    def file(self) -> FeedbackFile:
+        """What was said of dogs."""
+        return FeedbackFile(feedback_folder(self.folder, "nursery"), "dog_bark")
+
+    @property
+    def threshold(self) -> float:
+        """Of dogs, in force."""
+        return self.bench.ask(lambda pipeline: pipeline.detectors["dog_bark"].threshold)
+
+
+@pytest.fixture
+def house(bench: Bench, tmp_path: Path) -> House:
+    """Where nothing was said yet."""
+    return House(bench, tmp_path)
+
+
+def test_what_was_wrong_is_not_raised_any_more(house: House) -> None:
+    """The threshold moves above it: in force, shown, kept, and told in one line."""
+    house.hear(0.55)
+    line = house.say(WRONG)
+    assert line == "dog_bark: wrong examples raised: 1 of 1 → 0 of 1; threshold 0.5 → 0.587"
+    assert (house.threshold, house.outputs.thresholds["dog_bark"]) == (0.587, 0.587)
+    house.hear(0.55)
+    onsets = [event for event in house.bench.told if event.phase is Phase.ONSET]
+    assert len(onsets) == 1
+
+
+def test_a_change_is_an_event_and_a_line_in_the_log(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing changes in silence."""
+    house.hear(0.55)
+    with caplog.at_level("INFO"):
+        line = house.say(WRONG)
+    assert f"feedback by MQTT: {line}" in caplog.text
+    told = house.told[-1]
+    assert (told.kind, told.urgency, told.sound) == (EventKind.FEEDBACK, Urgency.INFO, None)
+    assert told.reason == f"{line}, by MQTT"
+
+
+def test_what_was_missed_is_found_the_next_time(house: House) -> None:
+    """In the last minute, where it came nearest."""
+    house.hear(0.45)
+    assert house.bench.told == []
+    line = house.say(MISSED)
+    assert line.startswith("dog_bark: missed examples told: 0 of 1 → 1 of 1; threshold 0.5 → 0.41")
+    house.hear(0.45)
+    assert house.bench.told[0].phase is Phase.ONSET
+
+
+def test_what_is_nothing_like_the_sound_was_not_missed(house: House) -> None:
+    """No threshold would have told it, and none is moved for it."""
+    house.hear(0.01)
+    with pytest.raises(ControlError, match=r"^nothing of the last minute was like dog_bark"):
+        house.say(MISSED)
+    assert not house.file.path.exists()
+
+
+def test_what_was_right_holds_against_what_was_wrong(house: House) -> None:
+    """At the same level nothing moves, and it is said why."""
+    house.hear(0.6)
+    house.say(Feedback(Judgement.RIGHT))
+    house.hear(0.6)
+    line = house.say(WRONG)
+    assert "wrong examples raised: 1 of 1 → 1 of 1; right examples told: 1 of 1 → 1 of 1" in line
+    assert "threshold 0.5 as it was; the rest stays: to put it right would cost too much" in line
+    assert house.threshold == 0.5
+
+
+def test_an_event_of_the_past_can_be_named(house: House) -> None:
+    """Rather than the latest."""
+    house.hear(0.52, 0.9)
+    first = house.bench.told[0].id
+    house.say(Feedback(Judgement.WRONG, event=first))
+    kept = house.file.read(MODEL).examples[0]
+    assert kept.event == first
+    assert kept.moment.probabilities.max() == pytest.approx(0.52)
+
+
+def test_the_last_step_is_taken_back_exactly(house: House) -> None:
+    """Threshold, examples, and what is kept on the disk."""
+    house.hear(0.52)
+    house.say(WRONG)
+    before, content = house.threshold, house.file.path.read_bytes()
+    house.hear(0.56)
+    house.say(WRONG)
+    assert house.threshold > before
+    line = house.say(TakeBack("dog_bark"))
+    assert line.startswith("taken back: dog_bark: wrong examples raised: 0 of 2 → 1 of 2")
+    assert (house.threshold, house.file.path.read_bytes()) == (before, content)
+    house.say(TakeBack("dog_bark"))
+    assert house.threshold == 0.5
+    assert house.overrides.thresholds == {}
+    with pytest.raises(ControlError, match="there is nothing to take back"):
+        house.say(TakeBack("dog_bark"))
+
+
+def test_a_threshold_that_somebody_set_since_stays(house: House) -> None:
+    """Taking feedback back does not take that back."""
+    house.hear(0.55)
+    house.say(WRONG)
+    house.desk.carry_out(SetThreshold("dog_bark", 0.8), "MQTT")
+    line = house.say(TakeBack("dog_bark"))
+    assert line.endswith("the threshold was set since, and stays")
+    assert house.threshold == 0.8
+
+
+def test_it_outlives_a_restart_with_its_origin(house: House, tmp_path: Path) -> None:
+    """As any threshold that is set at run time."""
+    house.hear(0.55)
+    house.say(WRONG)
+    again = House(house.bench, tmp_path)
+    assert again.threshold == 0.587
+    assert again.overrides.thresholds["dog_bark"].origin == "feedback"
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (Feedback(Judgement.WRONG, "doorbell"), "'doorbell' is not listened for"),
+        (TakeBack("doorbell"), "'doorbell' is not listened for"),
+        (Feedback(Judgement.MISSED), "missed: which sound"),
+        (Feedback(Judgement.MISSED, "dog_bark", "an-id"), "missed: what was missed is no event"),
+        (Feedback(Judgement.WRONG), "nothing was told since the last start"),
+        (Feedback(Judgement.WRONG, event="no\nid"), r"'no\\nid' is not remembered"),
+        (MISSED, "nothing was heard yet that could have been dog_bark"),
+        (TakeBack("dog_bark"), "there is nothing to take back"),
+    ],
+)
+def test_what_makes_no_sense_is_one_clear_line(
+    house: House, command: Feedback | TakeBack, why: str
+) -> None:
+    """And nothing is changed."""
+    with pytest.raises(ControlError, match=f"^{why}"):
+        house.say(command)
+    assert (house.threshold, house.file.path.exists()) == (0.5, False)
+
+
+def test_an_alarm_by_its_beeps_is_left_alone(make_bench: MakeBench, tmp_path: Path) -> None:
+    """And it is said why."""
+    beeps = "evidence: [{classes: [Bark]}, {kind: cadence, cadence: t3}]"
+    config = configured(YAML.replace("evidence: [{classes: [Bark, Dog]}]", beeps))
+    house = House(make_bench(config=config), tmp_path)
+    with pytest.raises(ControlError, match="told by the beeps of a standard, and feedback leaves"):
+        house.say(WRONG)
+    house.hear(0.9)
+    with pytest.raises(ControlError, match="feedback leaves it alone"):
+        house.say(Feedback(Judgement.WRONG))
+
+
+def test_one_is_taken_after_the_other(house: House) -> None:
+    """Who presses twice is told so; a stop tells whoever waits."""
+    house.hear(0.55)
+    first = house.desk.feedbacks.start(WRONG, "MQTT")
+    with pytest.raises(ControlError, match="still being taken"):
+        house.desk.feedbacks.start(WRONG, "MQTT")
+    house.desk.finish()
+    with pytest.raises(ControlError, match="broken off"):
+        first.result(PATIENCE_S)
+
+
+def test_over_mqtt_what_cannot_be_is_a_line_in_the_log(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody waits for the answer."""
+    command: Command = Feedback(Judgement.WRONG)
+    house.desk.carry_out(command, "MQTT")
+    house.desk.look()
+    assert "feedback by MQTT: nothing was told since" in caplog.text
+    assert house.told == []
+
+
+def test_what_cannot_be_written_changes_nothing(house: House) -> None:
+    """A full disk."""
+    house.hear(0.55)
+    house.file.path.with_suffix(".new").mkdir(parents=True)
+    with pytest.raises(ControlError, match="cannot be written; nothing was changed"):
+        house.say(WRONG)
+    assert house.threshold == 0.5
+
+
+def test_all_that_was_said_can_be_listed(house: House) -> None:
+    """With how it stands now."""
+    house.hear(0.55)
+    house.say(WRONG)
+    spec = house.bench.recogniser.spec
+    (listed,) = house.desk.feedbacks.listed(spec)
+    assert (listed["sound"], listed["threshold"], listed["configured"]) == ("dog_bark", 0.587, 0.5)
+    (example,) = listed["examples"]
+    assert (example["judgement"], example["told_at"], example["is_told"]) == ("wrong", 0.55, False)
