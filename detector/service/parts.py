@@ -121,26 +121,10 @@ class Parts:
         )
         self.control = ControlServer(runtime_directory(around.environ) / SOCKET_NAME)
         self.teller = Teller(self.outputs, self.control)
-        audio = fitted_to_hop(config.audio, config.model.hop_seconds)
-        source = open_source(
-            audio,
-            clock=around.clock,
-            keep_samples=model.recogniser.spec.context_samples,
-            launch=around.launch,
-        )
         self._events = EventMaker(node=config.node, clock=around.clock)
         self._aside = Aside()
         self._first_pipeline = self.pipeline(raw, model)
-        self.worker = Worker(
-            source=source,
-            pipeline=self._first_pipeline,
-            clock=around.clock,
-            on_events=self.teller.tell,
-            memory=diary,
-            on_audio=self.teller.hand_on,
-            on_news=on_news,
-            block_seconds=audio.block_seconds,
-        )
+        self.worker = self._worker(config, diary, on_news)
         self.monitor = Monitor(
             self.worker,
             self.outputs,
@@ -157,6 +141,26 @@ class Parts:
     def clock(self) -> Clock:
         """What all of it goes by."""
         return self._around.clock
+
+    def _worker(self, config: Config, diary: Diary, on_news: Callable[[], None]) -> Worker:
+        """With its source; raises AudioError as ``open_source`` does."""
+        audio = fitted_to_hop(config.audio, config.model.hop_seconds)
+        source = open_source(
+            audio,
+            clock=self._around.clock,
+            keep_samples=self._first_pipeline.context_samples,
+            launch=self._around.launch,
+        )
+        return Worker(
+            source=source,
+            pipeline=self._first_pipeline,
+            clock=self._around.clock,
+            on_events=self.teller.tell,
+            memory=diary,
+            on_audio=self.teller.hand_on,
+            on_news=on_news,
+            block_seconds=audio.block_seconds,
+        )
 
     def start(self) -> None:
         """The device first, for it takes longest; then the outlets, then who listens.
