@@ -190,16 +190,20 @@ def _write(path: Path, content: bytes) -> None:
 
 def _tell(result: "Result", out: Path) -> None:
     for sound in result.sounds:
-        figures = result.model.figures.get(sound)
-        settled = result.model.settled[sound]
-        if figures is None:
-            told = "not measured: too few groups to hold any out"
-        else:
-            shares = (one[0] for one in figures["recall_by_snr_db"].values())
-            recalls = "/".join("–" if one is None else f"{one:.2f}" for one in shares)
-            told = (
-                f"recall {recalls} at 20/10/3 dB, {figures['false_alarms']} false alarms in "
-                f"{figures['hours']:.1f} h, {figures['groups']} groups held out"
-            )
-        print(f"  {sound}: threshold {settled.threshold:g}; {told}")
+        print(f"  {sound}: {_told(result, sound)}")
     print(f"written: {out}, {len(result.model.content)} bytes; use it: --model {out}")
+
+
+def _told(result: "Result", sound: str) -> str:
+    figures, settled = result.model.figures.get(sound), result.model.settled.get(sound)
+    if settled is None:
+        return "nothing of it was found in what was held out: the model will not be asked for it"
+    if figures is None:
+        return f"threshold {settled.threshold:g}; not measured: too few groups to hold any out"
+    shares = (one[0] for one in figures["recall_by_snr_db"].values())
+    recalls = "/".join("–" if one is None else f"{one:.2f}" for one in shares)
+    return (
+        f"threshold {settled.threshold:g}; recall {recalls} at 20/10/3 dB, "
+        f"{figures['false_alarms']} false alarms in {figures['hours']:.1f} h, "
+        f"{figures['groups']} groups held out"
+    )

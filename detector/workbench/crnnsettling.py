@@ -1,7 +1,7 @@
 """From a learnt network to a file: its graph, curves and thresholds, and what they rest on.
 
 Curves and thresholds are settled on recordings that the network has not heard, in the same scenes
-and for the same budget of false alarms as those that are shipped (``detector.workbench.settling``).
+as those that are shipped (``detector.workbench.settling``).
 The figures are of the same scenes: thresholds were chosen on them, so they flatter a little.
 """
 
@@ -35,8 +35,8 @@ from detector.workbench.trials import Levels, Trial, outcome, trial_of
 CALL_STEPS, WINDOW_STEPS = 3, 12
 HOP_S = 0.48
 BUDGET = Budget(per_hour=0.5, quiet_per_hour=math.inf)
-"""None at all in the evenings that were held out.  Their tail is not followed further, as it is for
-heads: the scores of a network end somewhere, and an exponential tail does not."""
+"""None at all in the evenings that were held out.  Heads are held to the tail of their evenings too;
+so held, a network finds next to nothing, and docs/crnn.md says what leaving that out costs."""
 _FEWEST_GROUPS = 3
 """Of a sound, held out, for a curve to be fitted on them."""
 _LARGEST_LOGIT = float(np.log(1023.0))
@@ -49,6 +49,7 @@ class SettledModel:
 
     content: bytes
     settled: Mapping[str, Settled]
+    """By sound that the file tells: of those that were held out, something was found."""
     figures: Mapping[str, Mapping[str, Any]]
     """By sound that was held out."""
 
@@ -74,8 +75,16 @@ def settled_model(
         found[sound] = settle(road, trials, scores, BUDGET, HOP_S)
         if groups:
             figures[sound] = _figures(road, trials, scores, found[sound], groups)
-    document = document_of(found, _provenance(parts, figures, seed))
-    return SettledModel(packed(graph, labels, document), found, figures)
+    told = {sound: one for sound, one in found.items() if _is_found(figures.get(sound))}
+    if not told:
+        raise DataError("nothing of what was held out is found: there is no model to write")
+    document = document_of(told, _provenance(parts, figures, seed))
+    return SettledModel(packed(graph, labels, document), told, figures)
+
+
+def _is_found(figures: Mapping[str, Any] | None) -> bool:
+    """Whether there is anything to be had of a sound but false alarms, as far as is known."""
+    return figures is None or figures["found"] > 0
 
 
 def _trials(
@@ -118,6 +127,7 @@ def _figures(
         "groups": groups,
         "recall_by_snr_db": {f"{snr:g}": _rounded(*_of(one)) for snr, one in recalls.items()},
         "events": len(came.found),
+        "found": came.recall(settled.score)[0],
         "false_alarms": false_alarms,
         "hours": round(came.hours, 2),
         "false_alarms_per_hour": _rounded(*_of(rate)),

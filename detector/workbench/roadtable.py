@@ -21,6 +21,7 @@ from detector.core.events import Phase
 from detector.events.gate import Gate
 from detector.service.build import gate_settings
 from detector.workbench.cells import head, interval, row
+from detector.workbench.matching import COLLAR_S, LATE_S
 from detector.workbench.metrics import Interval, percentile, recall_interval
 from detector.workbench.roads import Timed, Told
 from detector.workbench.soundscape import Scene
@@ -60,8 +61,8 @@ class Line:
 
     recall: Interval
     events: int
-    onset_errors_s: tuple[float, ...]
-    """Of the events found: told less true."""
+    onset_errors_s: Mapping[tuple[int, int], float]
+    """By event that was found, as scene and place in it: told less true, of the first telling."""
     false_alarms: int
     hours: float
 
@@ -73,13 +74,13 @@ def line_of(heard: Heard, sound: str, per_hour: float = PER_HOUR) -> Line:
     came = outcome(heard.trials, scores, sound, config, heard.hop_s)
     threshold = _threshold(came, per_hour)
     found, events = came.recall(threshold)
-    errors = [
-        error
-        for trial, told in zip(heard.trials, heard.told, strict=True)
-        for error in _onset_errors(trial, told, sound, config, threshold)
-    ]
+    errors = {
+        (number, place): error
+        for number, (trial, told) in enumerate(zip(heard.trials, heard.told, strict=True))
+        for place, error in _onset_errors(trial, told, sound, config, threshold).items()
+    }
     return Line(
-        recall_interval(found, events), events, tuple(errors), came.false_alarms(threshold),
+        recall_interval(found, events), events, errors, came.false_alarms(threshold),
         came.hours,
     )  # fmt: skip
 
@@ -93,27 +94,30 @@ def _threshold(came: Outcome, per_hour: float) -> float:
 
 def _onset_errors(
     trial: Trial, told: Told, sound: str, config: SoundConfig, threshold: float
-) -> Iterator[float]:
-    """Through the gate of the daemon, which takes probabilities: 0 or 1 is all it needs to know."""
+) -> dict[int, float]:
+    """By event, through the gate of the daemon: whether a window is above is all it has to know."""
     settings = replace(gate_settings(config), threshold=0.5, release_threshold=0.3)
     gate = Gate(settings)
     began = told.began_s.get(sound)
-    waiting = [event for event in trial.events if event.sound == sound]
+    errors: dict[int, float] = {}
     for at, (start_s, end_s) in enumerate(told.spans_s):
         probability = _HIGH if told.values[sound][at] >= threshold else _LOW
         began_s = None if began is None else float(began[at])
         step = gate.step(probability, float(start_s), float(end_s), began_s=began_s)
         if step is None or step.phase is not Phase.ONSET:
             continue
-        for event in waiting:
-            if event.onset_s - 0.2 <= end_s <= event.offset_s + 3.0:
-                yield step.onset_s - event.onset_s
+        for place, event in enumerate(trial.events):
+            is_about = event.onset_s - COLLAR_S <= end_s <= event.offset_s + LATE_S
+            if event.sound == sound and is_about:
+                errors.setdefault(place, step.onset_s - event.onset_s)
+    return errors
 
 
 def table(heard: Sequence[Heard], sounds: Sequence[str]) -> str:
     """In Markdown: all sounds together, then sound by sound."""
     lines = {one.timed.road.name: _lines(one, sounds) for one in heard}
-    return "\n".join([*_together(heard, lines), "", *_by_sound(heard, lines, sounds), ""])
+    parts = (_together(heard, lines), _paired(heard, lines), _by_sound(heard, lines, sounds))
+    return "\n".join(line for part in parts for line in (*part, ""))
 
 
 def _lines(heard: Heard, sounds: Sequence[str]) -> Mapping[str, Line]:
@@ -127,7 +131,7 @@ def _together(heard: Sequence[Heard], lines: Mapping[str, Mapping[str, Line]]) -
     )  # fmt: skip
     for one in heard:
         name, mine = one.timed.road.name, lines[one.timed.road.name]
-        errors = [abs(error) for line in mine.values() for error in line.onset_errors_s]
+        errors = [abs(error) for line in mine.values() for error in line.onset_errors_s.values()]
         found = sum(round(line.recall.value * line.events) for line in mine.values())
         events = sum(line.events for line in mine.values())
         yield row(
@@ -138,6 +142,32 @@ def _together(heard: Sequence[Heard], lines: Mapping[str, Mapping[str, Line]]) -
             f"{one.timed.road.size_bytes / 1e6:.2f} MB",
             f"{one.timed.ms_per_second:.1f}",
         )
+
+
+def _paired(heard: Sequence[Heard], lines: Mapping[str, Mapping[str, Line]]) -> Iterator[str]:
+    """Onsets on the events that both found: who finds few finds the easy ones."""
+    last = heard[-1].timed.road.name
+    ours = _errors(lines[last])
+    yield from head(
+        "against", f"events that it and {last} found", "its median", "90 %", last, "90 %"
+    )
+    for one in heard[:-1]:
+        theirs = _errors(lines[one.timed.road.name])
+        both = sorted(ours.keys() & theirs.keys())
+        cells = [
+            f"{percentile([abs(errors[at]) for at in both], share):.2f} s"
+            for errors in (theirs, ours)
+            for share in (50, 90)
+        ]
+        yield row(one.timed.road.name, str(len(both)), *cells)
+
+
+def _errors(lines: Mapping[str, Line]) -> dict[tuple[str, int, int], float]:
+    return {
+        (sound, *at): error
+        for sound, line in lines.items()
+        for at, error in line.onset_errors_s.items()
+    }
 
 
 def _by_sound(
