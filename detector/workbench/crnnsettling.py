@@ -35,8 +35,8 @@ from detector.workbench.trials import Levels, Trial, outcome, trial_of
 CALL_STEPS, WINDOW_STEPS = 3, 12
 HOP_S = 0.48
 BUDGET = Budget(per_hour=0.5, quiet_per_hour=math.inf)
-"""None at all in the evenings that were held out.  Heads are held to the tail of their evenings too;
-so held, a network finds next to nothing, and docs/crnn.md says what leaving that out costs."""
+"""None at all in the evenings that were held out.  Heads are held to the tail of their evenings
+too; a network so held finds next to nothing, and docs/crnn.md says what leaving that out costs."""
 _FEWEST_GROUPS = 3
 """Of a sound, held out, for a curve to be fitted on them."""
 _LARGEST_LOGIT = float(np.log(1023.0))

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from detector.core.audio import SAMPLE_RATE_HZ
 from detector.core.errors import DataError, ModelError
-from detector.core.recognition import Recogniser, RecogniserSpec
+from detector.core.recognition import Recogniser, RecogniserSpec, Telling
 from detector.learning.sounding import STEP_SAMPLES
 from detector.model.embedded import embedded_model
 from detector.model.recogniser import WindowRecogniser
@@ -45,6 +45,8 @@ class Contest:
     parts: Parts
     scene_count: int
     seed: int
+    tellings: Mapping[str, Telling]
+    """What the file of the last road says of its sounds."""
 
     def scenes(self) -> Iterator[tuple[str, Scene]]:
         """Made of what was held out."""
@@ -79,7 +81,7 @@ def opened(options: argparse.Namespace) -> Contest:
         roads.append(_cepstral(parts, sounds, yamnet))
     network = StepRecogniser(model, hop_seconds=model.facts.hop_s)
     roads.append(Network(network, frozenset(sounds), bytes_of(file)))
-    return Contest(tuple(roads), sounds, parts, options.scenes, options.seed)
+    return Contest(tuple(roads), sounds, parts, options.scenes, options.seed, model.facts.tellings)
 
 
 def _file(option: Path | None) -> Path:

@@ -21,6 +21,7 @@ from detector.core.events import Phase
 from detector.events.gate import Gate
 from detector.service.build import gate_settings
 from detector.workbench.cells import head, interval, row
+from detector.workbench.filetable import file_table
 from detector.workbench.matching import COLLAR_S, LATE_S
 from detector.workbench.metrics import Interval, percentile, recall_interval
 from detector.workbench.roads import Timed, Told
@@ -199,6 +200,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     print(contest.about())  # noqa: T201
     print(table(heard, contest.sounds))  # noqa: T201
+    last = heard[-1]
+    scores = {sound: [told.values[sound] for told in last.told] for sound in contest.sounds}
+    print("The CRNN at the thresholds of its own file, on the same scenes:\n")  # noqa: T201
+    print(file_table(last.trials, scores, contest.tellings, last.hop_s))  # noqa: T201
     return 0
 
 
