@@ -5,6 +5,7 @@ from typing import Any
 
 from detector.alerts.topics import Topics
 from detector.config.schema import SoundConfig
+from detector.core.events import Urgency
 
 _SAID = (
     ("wrong", "was wrong", "mdi:thumb-down"),
@@ -17,8 +18,9 @@ def feedback_buttons(
 ) -> dict[str, Any]:
     """Two components: the last one was wrong, and one was missed in the last minute.
 
-    An alarm that is told by the beeps of a standard takes no feedback, and has none.  No sound has
-    a hyphen in its name, so the keys are nobody else's.
+    An alarm that is told by the beeps of a standard takes no feedback, and has none; of what is
+    critical nothing is taken for wrong.  No sound has a hyphen in its name, so the keys are nobody
+    else's.
     """
     if any(evidence.kind == "cadence" for evidence in sound.evidence):
         return {}
@@ -33,4 +35,5 @@ def feedback_buttons(
             **availability,
         }
         for judgement, words, icon in _SAID
+        if not (judgement == "wrong" and sound.urgency is Urgency.CRITICAL)
     }

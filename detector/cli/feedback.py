@@ -17,7 +17,8 @@ that moment, never audio, settles the sound anew on all that was said of it, and
   detector feedback --list              all that was said, and how it stands
 
 What was wrong moves the sound's threshold a little, or, where that would cost recall, has what is
-like it passed over. Alarms told by the beeps of a standard (smoke_alarm, co_alarm) are left alone.
+like it passed over. Alarms told by the beeps of a standard (smoke_alarm, co_alarm) are left alone,
+and no critical sound is ever told less often.
 """
 _JUDGEMENTS = ("right", "wrong", "missed")
 ANSWER_WITHIN_S = 25.0

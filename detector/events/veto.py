@@ -24,8 +24,11 @@ class Veto:
 
     def likeness(self, embeddings: Array) -> Array:
         """Of (windows, numbers), shape (windows,): the cosine to the nearest of the moments."""
-        along = self.sphere(embeddings) @ self.directions.T
-        return np.asarray(along.max(axis=1), np.float32)
+        return np.asarray(self.along(embeddings).max(axis=1), np.float32)
+
+    def along(self, embeddings: Array) -> Array:
+        """The cosine to each of the moments, of (windows, numbers), shape (windows, moments)."""
+        return np.asarray(self.sphere(embeddings) @ self.directions.T, np.float32)
 
     def passes_over(self, heard: Heard) -> bool:
         """Whether the first recogniser's newest window is to be passed over."""

@@ -97,7 +97,7 @@ class Answers:
 
     def _feedback_list(self) -> dict[str, Any]:
         parts = self._parts()
-        return {"sounds": parts.desk.feedbacks.listed(parts.monitor.model.spec)}
+        return {"sounds": parts.desk.feedbacks.listed(parts.worker.pipeline.identities)}
 
     def _reload_soon(self) -> dict[str, Any]:
         self._reload()

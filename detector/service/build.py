@@ -1,5 +1,6 @@
 """From the configuration to the parts of the pipeline."""
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -88,9 +89,16 @@ def _sounds(force: InForce, spec: RecogniserSpec) -> list[ListenedSound]:
             sound.urgency,
             (*(road.told for road in roads[name]), *_of(set_aside, name)),
             (*(road.refused for road in roads[name] if road.refused), *_of(set_aside, name)),
+            _identity(sound, spec, [road.head for road in roads[name]]),
         )
         for name, sound in config.enabled_sounds.items()
     ]
+
+
+def _identity(sound: SoundConfig, spec: RecogniserSpec, heads: Sequence[str]) -> str:
+    """By what a sound's probabilities were made: model, evidence, and the heads that are used."""
+    told = f"{spec.content_hash} {sound.evidence!r} {heads!r}"
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _of(reasons: Mapping[str, str], name: str) -> tuple[str, ...]:
@@ -135,6 +143,8 @@ class _Road:
     told: str
     refused: str = ""
     """Why it is not what was configured."""
+    head: str = ""
+    """SHA-256 of the head's file, where it is one."""
 
 
 def _road(
@@ -143,7 +153,7 @@ def _road(
     sound = config.sounds[place[0]]
     evidence = sound.evidence[place[1]]
     if settled is not None and settled.head is not None:
-        return _Road(settled.head, settled.told)
+        return _Road(settled.head, settled.told, head=settled.sha256)
     refused = refused_calibration(config, place, InUse.of(spec))
     calibration = _calibration(evidence.calibration)
     if refused or (settled is not None and not calibration.calibrated):

@@ -46,7 +46,11 @@ the backgrounds, and of what was right here."""
 LIKE_ITSELF, RIGHT_FIRST = 0.5, 3
 """What is so like the sound itself is passed over only once so many moments were right, or missed:
 the few windows of its kind in the backgrounds cannot tell how far it reaches in a room."""
+MOST_UNPROVEN = 2
+"""So many moments at most, the latest, are passed over before so many were right: a real one that
+is called wrong by mistake costs others like it, and nothing shows how many (docs/feedback.md)."""
 _PIECE = 1000
+_WRONG = Judgement.WRONG
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,27 +158,52 @@ def _thresholds(examples: Sequence[Example], gate: GateSettings, veto: Veto | No
 def fit_veto(
     examples: Sequence[Example], gate: GateSettings, backgrounds: Backgrounds | None, sound: str
 ) -> Veto | None:
-    """What passes over moments that were wrong; None where they cannot be told from the rest."""
-    wrong = _windows(examples, Judgement.WRONG, gate)
-    if backgrounds is None or not wrong or wrong[0].shape[1] != backgrounds.embeddings.shape[1]:
+    """What passes over moments that were wrong; None where they cannot be told from the rest.
+
+    Of each moment only where that puts it right: else it would cost recall for nothing.
+    """
+    wrong = [(one, found) for one, found in _windows(examples, gate) if one.judgement is _WRONG]
+    kept = [found for one, found in _windows(examples, gate) if one.judgement is not _WRONG]
+    if backgrounds is None or not wrong or _size(wrong[0][1]) != _size(backgrounds.embeddings):
         return None
-    kept = _windows(examples, Judgement.RIGHT, gate) + _windows(examples, Judgement.MISSED, gate)
     sphere = sphere_of(backgrounds.embeddings)
-    directions = np.stack([_direction(sphere(one)) for one in wrong])
-    veto = Veto(sphere, directions, LEAST_LIKENESS)
-    own, likeness = backgrounds.of_kind(sound), _in_pieces(veto, backgrounds.embeddings)
-    limits = [LEAST_LIKENESS, float(np.quantile(likeness[~own], REST_SPARED))]
-    if own.any():
-        nearest = float(np.quantile(likeness[own], OWN_KIND_SPARED))
-        limits.append(_nearer(nearest))
-        if nearest > LIKE_ITSELF and len(kept) < RIGHT_FIRST:
+    directions = np.stack([_direction(sphere(found)) for _, found in wrong])
+    fitting = _Fitting(Veto(sphere, directions, LEAST_LIKENESS), backgrounds, sound, kept)
+    useful = []
+    for place, (one, _) in enumerate(wrong):
+        alone = fitting.veto([place])
+        is_told, would_be = (one.moment.level(gate, by) >= gate.threshold for by in (None, alone))
+        if alone is not None and is_told and not would_be:
+            useful.append(place)
+    chosen = useful if len(kept) >= RIGHT_FIRST else useful[-MOST_UNPROVEN:]
+    return fitting.veto(chosen) if chosen else None
+
+
+class _Fitting:
+    """Finds from which likeness moments may be passed over: each pair is compared once."""
+
+    def __init__(
+        self, all_of_them: Veto, backgrounds: Backgrounds, sound: str, kept: Sequence[Array]
+    ) -> None:
+        """``kept``: the windows of each moment that was right, or missed."""
+        self._all = all_of_them
+        self._own = backgrounds.of_kind(sound)
+        self._along = _in_pieces(all_of_them, backgrounds.embeddings)
+        self._kept = [all_of_them.along(one) for one in kept]
+
+    def veto(self, places: Sequence[int]) -> Veto | None:
+        """Of some of the moments; None where they cannot be told from the rest."""
+        own, likeness = self._own, self._along[:, places].max(axis=1)
+        limits = [LEAST_LIKENESS, float(np.quantile(likeness[~own], REST_SPARED))]
+        if own.any():
+            nearest = float(np.quantile(likeness[own], OWN_KIND_SPARED))
+            limits.append(_nearer(nearest))
+            if nearest > LIKE_ITSELF and len(self._kept) < RIGHT_FIRST:
+                return None
+        limits += [_nearer(float(one[:, places].max()), DISTANCE_OF_RIGHT) for one in self._kept]
+        if max(limits) > MOST_LIKENESS:
             return None
-    limits += [_nearer(float(veto.likeness(one).max()), DISTANCE_OF_RIGHT) for one in kept]
-    if max(limits) > MOST_LIKENESS:
-        return None
-    found = replace(veto, at=max(limits))
-    helps = any(float(found.likeness(one).max()) >= found.at for one in wrong)
-    return found if helps else None
+        return replace(self._all, directions=self._all.directions[places], at=max(limits))
 
 
 def _direction(laid: Array) -> Array:
@@ -184,9 +213,13 @@ def _direction(laid: Array) -> Array:
 
 
 def _in_pieces(veto: Veto, embeddings: Array) -> Array:
-    """The likeness of many windows, shape (windows,), without as much memory again."""
+    """The cosines of many windows, shape (windows, moments), without as much memory again."""
     parts = range(0, len(embeddings), _PIECE)
-    return np.concatenate([veto.likeness(embeddings[at : at + _PIECE]) for at in parts])
+    return np.concatenate([veto.along(embeddings[at : at + _PIECE]) for at in parts])
+
+
+def _size(windows: Array) -> int:
+    return int(windows.shape[1])
 
 
 def _nearer(likeness: float, share: float = DISTANCE) -> float:
@@ -194,13 +227,13 @@ def _nearer(likeness: float, share: float = DISTANCE) -> float:
     return likeness + share * (1.0 - likeness)
 
 
-def _windows(examples: Sequence[Example], judgement: Judgement, gate: GateSettings) -> list[Array]:
-    """Of each such example, the windows that speak for the sound: the best, where none reach it."""
+def _windows(examples: Sequence[Example], gate: GateSettings) -> list[tuple[Example, Array]]:
+    """Of each example, the windows that speak for the sound: the best, where none reach it."""
     found = []
     for one in examples:
-        if one.judgement is judgement and len(one.moment.probabilities):
+        if len(one.moment.probabilities):
             level = min(gate.threshold, float(one.moment.probabilities.max()))
-            found.append(one.moment.evident(level))
+            found.append((one, one.moment.evident(level)))
     return found
 
 

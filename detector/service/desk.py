@@ -36,6 +36,8 @@ _log = logging.getLogger(__name__)
 
 SAVE_AGAIN_S = 10.0
 """After this, what could not be written to the disk is tried again."""
+REFUSED_AGAIN_S = 5.0
+"""No oftener is it told that feedback came to nothing."""
 TEST_ALERT_S = 3.0
 """How long a test alert stays ON: long enough for a lamp to be seen."""
 
@@ -71,6 +73,7 @@ class Desk:
         self._events = EventMaker(node=config.node, clock=clock)
         self._due: list[_Due] = []
         self._save_due_s = -math.inf
+        self._refusal_due_s = -math.inf
         self._self_tests = SelfTests(
             config.selftest,
             worker=worker,
@@ -92,12 +95,12 @@ class Desk:
         ``pipeline`` is one that no worker feeds yet.
         """
         self._overrides.reconcile(self._config)
+        self.feedbacks.put_in_force(pipeline)
         self._overrides.save()
         for name in self.sounds:
             threshold = self._in_force(name)
             pipeline.detectors[name].set_threshold(threshold, self._release(name, threshold))
             self._outputs.set_threshold(name, threshold)
-        self.feedbacks.put_vetoes_in_force(pipeline)
         armed = self._overrides.armed
         pipeline.set_armed(armed=armed)
         self._outputs.set_armed(armed=armed)
@@ -123,8 +126,7 @@ class Desk:
                 self._self_tests.start("button")
                 return "self-test begun"
             case Feedback() | TakeBack():
-                self.feedbacks.start(command, by)
-                return "feedback is being taken"
+                return self._take_feedback(command, by)
 
     def self_test(self) -> "Future[SelfTestReport]":
         """Begin a self-test on command; its result. Raises ControlError where one is running."""
@@ -142,7 +144,7 @@ class Desk:
     def finish(self) -> None:
         """Do at once what would become due later: no test alert stays ON. No self-test goes on."""
         self._self_tests.finish()
-        self.feedbacks.finish()
+        self.feedbacks.finish(self._put_in_force)
         self._overrides.save()
         self._end(self._due)
 
@@ -173,6 +175,34 @@ class Desk:
         self._outputs.set_threshold(sound, threshold)
         return threshold
 
+    def _take_feedback(self, command: Feedback | TakeBack, by: str) -> str:
+        """For whoever waits for no answer: why it came to nothing is told as what came of it is.
+
+        Raises ControlError where it cannot even begin.
+        """
+
+        def look_at(future: "Future[str]") -> None:
+            if error := future.exception():
+                self._tell_refusal(error, by)
+
+        try:
+            self.feedbacks.start(command, by).add_done_callback(look_at)
+        except ControlError as error:
+            self._tell_refusal(error, by)
+            raise
+        return "feedback is being taken"
+
+    def _tell_refusal(self, error: BaseException, by: str) -> None:
+        """Now and then: a flood of commands must not become one of events."""
+        now_s = self._clock.monotonic()
+        if now_s >= self._refusal_due_s:
+            self._refusal_due_s = now_s + REFUSED_AGAIN_S
+            self._tell_feedback(f"not taken: {error}", by)
+
+    def _tell_feedback(self, line: str, by: str) -> None:
+        kind, reason = EventKind.FEEDBACK, f"{line}, by {by}"
+        self._tell([self._events.notice(kind, urgency=Urgency.INFO, reason=reason)])
+
     def _put_in_force(self, outcome: Outcome, by: str) -> None:
         """What came of feedback: it is told, for nothing changes in silence."""
         sound, override, veto = outcome.sound, outcome.override, outcome.veto
@@ -185,8 +215,7 @@ class Desk:
         self._use_threshold(sound)
         self._worker.submit(lambda pipeline: pipeline.detectors[sound].set_veto(veto))
         _log.info("feedback by %s: %s", by, outcome.line)
-        kind, reason = EventKind.FEEDBACK, f"{outcome.line}, by {by}"
-        self._tell([self._events.notice(kind, urgency=Urgency.INFO, reason=reason)])
+        self._tell_feedback(outcome.line, by)
 
     def _in_force(self, sound: str) -> float:
         configured = self._config.sounds[sound].threshold

@@ -1,11 +1,14 @@
-"""What people said of a sound, on the disk: one file a sound, for its owner only, never audio.
+"""What people said of a sound, on the disk, for its owner only, never audio.
 
-Each holds the examples, what they have brought about, and the last steps, so that each of them can
-be taken back exactly.
+A file holds the examples, what they have brought about, and the last steps, so that each of them
+can be taken back exactly.  There is one for each evidence that a sound was told by: what was said
+of it by one model or head means nothing to another, but counts again where that is back.
 """
 
 import base64
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +22,14 @@ from detector.events.veto import Veto
 from detector.service.correction import Example
 from detector.service.jsondoc import packed
 from detector.service.moments import MOST_WINDOWS, Moment
-from detector.service.overrides import ThresholdOverride
+from detector.service.overrides import BY_FEEDBACK, ThresholdOverride
 from detector.service.statefile import StateFile
 
 FORMAT, VERSION = "detector-feedback", 1
 MOST_EXAMPLES = 32
-"""Of a sound; the oldest goes first."""
+"""Of a sound; the oldest of what was said most often goes first."""
+MOST_FILES = 3
+"""Of a sound; the one that was written longest ago goes first."""
 MOST_STEPS = 5
 """That can be taken back."""
 MOST_NUMBERS = 8192
@@ -45,31 +50,37 @@ class Step:
     """In force since."""
     veto: Veto | None
     """Before it."""
+    base: ThresholdOverride | None = None
+    """Before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """All that was said of a sound, and what came of it."""
 
-    recogniser: str
-    """SHA-256 of the model that heard it."""
+    identity: str
+    """Of the evidence that told it."""
     examples: tuple[Example, ...] = ()
     veto: Veto | None = None
     steps: tuple[Step, ...] = ()
+    base: ThresholdOverride | None = None
+    """Of the threshold, before anything was said; None: the configured one."""
 
     def with_example(self, example: Example, override: ThresholdOverride | None) -> "Told":
         """With one more; a moment of which something else was said is that no more.
 
         The threshold and the veto that come of it are to be put in by ``settled``.
         """
-        same = [one for one in self.examples if one.event == example.event and example.event != ""]
-        kept = [one for one in self.examples if one not in same]
-        going = same or (kept[:1] if len(kept) >= MOST_EXAMPLES else [])
-        dropped = going[0] if going else None
-        kept = [one for one in kept if one is not dropped]
-        step = Step(tuple(map(_key, self.examples)), dropped, override, 0.0, self.veto)
+        dropped = next((one for one in self.examples if _is_same(one, example)), None)
+        if dropped is None and len(self.examples) >= MOST_EXAMPLES:
+            dropped = _to_make_room(self.examples)
+        kept = [one for one in self.examples if one is not dropped]
+        known = tuple(map(_key, self.examples))
+        step = Step(known, dropped, override, 0.0, self.veto, self.base)
         steps = (*self.steps, step)[-MOST_STEPS:]
-        return replace(self, examples=(*kept, example), steps=steps)
+        is_by_feedback = override is not None and override.origin == BY_FEEDBACK
+        base = self.base if is_by_feedback else override
+        return replace(self, examples=(*kept, example), steps=steps, base=base)
 
     def settled(self, threshold: float, veto: Veto | None) -> "Told":
         """With what came of the last step."""
@@ -83,38 +94,62 @@ class Told:
         step = self.steps[-1]
         known = {_key(one): one for one in (*self.examples, step.dropped) if one is not None}
         examples = tuple(known[key] for key in step.examples)
-        return replace(self, examples=examples, veto=step.veto, steps=self.steps[:-1])
+        rest = self.steps[:-1]
+        return replace(self, examples=examples, veto=step.veto, steps=rest, base=step.base)
 
 
 class FeedbackFile:
-    """The file of a sound. For one thread at a time."""
+    """The file of a sound and its evidence. For one thread at a time."""
 
-    def __init__(self, folder: Path, sound: str) -> None:
+    def __init__(self, folder: Path, sound: str, identity: str) -> None:
         lost = f"what was said of {sound} is forgotten"
-        self._file = StateFile(folder / f"{sound}.json", lost=lost)
+        self._identity = identity
+        # No sound has a hyphen in its name.
+        self._file = StateFile(folder / f"{sound}-{identity[:16]}.json", lost=lost)
+        self._beside = f"{sound}-*.json"
 
     @property
     def path(self) -> Path:
         """Where it lies."""
         return self._file.path
 
-    def read(self, recogniser: str) -> Told:
-        """What it holds for a model; a damaged one is set aside and said so.
-
-        What was heard by another model means nothing to this one: nothing, then.
-        """
+    def read(self) -> Told:
+        """What it holds, nothing where it is not there; a damaged one is set aside and said so."""
         found = self._file.read(_told)
-        return found if found is not None and found.recogniser == recogniser else Told(recogniser)
+        is_ours = found is not None and found.identity == self._identity
+        return found if found is not None and is_ours else Told(self._identity)
 
     def write(self, told: Told) -> None:
         """Write it, whole or not at all; raises ControlError where that fails."""
         if not self._file.write(_document(told), durable=True):
             raise ControlError(f"{self.path}: cannot be written; nothing was changed")
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Forget what was said of evidence that was in use longest ago."""
+        with suppress(OSError):
+            files = self.path.parent.glob(self._beside)
+            for old in sorted(files, key=lambda one: one.stat().st_mtime_ns)[:-MOST_FILES]:
+                old.unlink()
 
 
 def feedback_folder(directory: Path, node: str) -> Path:
     """Where the files of a node lie, in the state directory."""
     return directory / f"feedback-{node}"
+
+
+def _is_same(one: Example, other: Example) -> bool:
+    """Whether both are said of one moment."""
+    if one.event or other.event:
+        return one.event == other.event
+    return one.moment.peak == other.moment.peak
+
+
+def _to_make_room(examples: Sequence[Example]) -> Example:
+    """The oldest of what was said most often: many words never push out the few against them."""
+    counts = Counter(one.judgement for one in examples)
+    commonest = max(counts, key=lambda one: counts[one])
+    return next(one for one in examples if one.judgement is commonest)
 
 
 def _key(example: Example) -> str:
@@ -125,10 +160,11 @@ def _document(told: Told) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
-        "recogniser": told.recogniser,
+        "identity": told.identity,
         "examples": [_example_document(one) for one in told.examples],
         "veto": _veto_document(told.veto),
         "steps": [_step_document(one) for one in told.steps],
+        "base": _override_document(told.base),
     }
 
 
@@ -157,14 +193,18 @@ def _veto_document(veto: Veto | None) -> dict[str, Any] | None:
 
 
 def _step_document(step: Step) -> dict[str, Any]:
-    override = step.override
     return {
         "examples": list(step.examples),
         "dropped": None if step.dropped is None else _example_document(step.dropped),
-        "override": None if override is None else override.document(),
+        "override": _override_document(step.override),
         "threshold": step.threshold,
         "veto": _veto_document(step.veto),
+        "base": _override_document(step.base),
     }
+
+
+def _override_document(override: ThresholdOverride | None) -> dict[str, Any] | None:
+    return None if override is None else override.document()
 
 
 def _told(document: Any) -> Told:
@@ -175,7 +215,12 @@ def _told(document: Any) -> Told:
     steps = tuple(map(_step, document["steps"]))
     if len(examples) > MOST_EXAMPLES or len(steps) > MOST_STEPS:
         raise ValueError("more than was written")
-    return Told(str(document["recogniser"]), examples, _veto(document["veto"]), steps)
+    base, identity = _override(document["base"]), str(document["identity"])
+    told = Told(identity, examples, _veto(document["veto"]), steps, base)
+    before = told
+    while before.steps:
+        before = before.without_last()  # KeyError for a step that cannot be taken back
+    return told
 
 
 def _example(document: Mapping[str, Any]) -> Example:
@@ -204,14 +249,19 @@ def _veto(document: Mapping[str, Any] | None) -> Veto | None:
 
 
 def _step(document: Mapping[str, Any]) -> Step:
-    dropped, override = document["dropped"], document["override"]
+    dropped = document["dropped"]
     return Step(
         tuple(map(str, document["examples"])),
         None if dropped is None else _example(dropped),
-        None if override is None else ThresholdOverride.parsed(override),
+        _override(document["override"]),
         float(document["threshold"]),
         _veto(document["veto"]),
+        _override(document["base"]),
     )
+
+
+def _override(document: Mapping[str, Any] | None) -> ThresholdOverride | None:
+    return None if document is None else ThresholdOverride.parsed(document)
 
 
 def _numbers(values: Sequence[Any]) -> "np.ndarray[Any, np.dtype[np.float64]]":

@@ -32,6 +32,8 @@ class Settled:
     """None where it does not fit."""
     told: str
     """What a person is to know of it: which head it is, or why it is not used."""
+    sha256: str = ""
+    """Of its file."""
 
 
 def settle_heads(
@@ -108,7 +110,7 @@ def _settle(file: HeadFile, evidence: EvidenceConfig, spec: RecogniserSpec, key:
         averaged=file.averaged,
     )
     which = "the shipped head" if evidence.head is None else f"the head {evidence.head}"
-    return Settled(head, f"{which} of {file.day}")
+    return Settled(head, f"{which} of {file.day}", file.sha256)
 
 
 def _refined(file: HeadFile, evidence: EvidenceConfig, key: str) -> Curve:

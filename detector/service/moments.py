@@ -3,10 +3,10 @@
 The last events of every sound are kept in memory, and the last minute and a half of all windows.
 """
 
-from collections import deque
-from collections.abc import Sequence
+import math
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,11 @@ from detector.events.gate import Gate, GateSettings
 from detector.events.veto import Veto
 
 BEFORE_S, AFTER_S = 1.0, 10.0
-"""So much around an onset belongs to its moment."""
-MOST_WINDOWS = 24
-MOST_EVENTS = 16
-"""That are remembered, of all sounds together."""
+"""So much around an onset belongs to its moment; more where it takes longer to be confirmed."""
+MOST_WINDOWS = 32
+"""Of a moment; where there are more, they are thinned evenly."""
+MOST_EVENTS = 32
+"""That are remembered, of all sounds together; a sound that is told often leaves others theirs."""
 LOOK_BACK_S = 60.0
 """How long ago a sound may have been missed."""
 
@@ -48,6 +49,14 @@ class Moment:
                 return float(level)
         return 0.0
 
+    @property
+    def peak(self) -> tuple[float, float] | None:
+        """When its best window began, and how likely the sound was in it: no other moment's."""
+        if not len(self.probabilities):
+            return None
+        best = int(self.probabilities.argmax())
+        return round(float(self.starts_s[best]), 4), float(self.probabilities[best])
+
     def judged(self, veto: Veto | None) -> NDArray[np.float64]:
         """The probabilities with what is passed over left out, shape (windows,)."""
         if veto is None or not self.embeddings.shape[1]:
@@ -72,6 +81,17 @@ class _Told:
     onset_s: float
     until_s: float
     moment: Moment
+    ended_s: float = math.inf
+    """Until then it was told."""
+
+    def holds(self, one: Observation) -> bool:
+        """Whether a window has some of what was told."""
+        return one.end_s > self.onset_s and one.start_s < self.ended_s
+
+
+def span_of(gate: GateSettings) -> float:
+    """Seconds that a moment has to hold after its beginning, so that the gate can raise it."""
+    return max(AFTER_S, gate.confirm_within_s + BEFORE_S)
 
 
 _Window = tuple[Observation, float]
@@ -94,19 +114,23 @@ class Moments:
         while heard[0][0].end_s < observation.end_s - back_s:
             heard.popleft()
 
-    def note(self, event: Event) -> None:
-        """Keep what an event rests on, at its onset; at its end, what followed as well."""
+    def note(self, event: Event, span_s: float = AFTER_S) -> None:
+        """Keep what an event rests on, at its onset; at its end, what followed as well.
+
+        ``span_s`` is how much after its onset belongs to it.
+        """
         if event.kind is not EventKind.SOUND or event.sound is None:
             return
         if event.phase is Phase.ONSET:
-            until_s = event.onset_s + AFTER_S
+            until_s = event.onset_s + span_s
             moment = self._between(event.sound, event.onset_s, until_s)
             self._told[event.id] = _Told(event.sound, event.onset_s, until_s, moment)
-            while len(self._told) > MOST_EVENTS:
-                del self._told[next(iter(self._told))]
+            if len(self._told) > MOST_EVENTS:
+                del self._told[self._oldest_of_the_commonest()]
         elif event.phase is Phase.OFFSET and (told := self._told.get(event.id)):
             # What comes next may be of another event.
-            told.until_s = min(told.until_s, (event.offset_s or told.until_s) + BEFORE_S)
+            told.ended_s = told.until_s if event.offset_s is None else event.offset_s
+            told.until_s = min(told.until_s, told.ended_s + BEFORE_S)
             self._renew(told)
 
     def ids(self, sound: str) -> list[str]:
@@ -125,8 +149,8 @@ class Moments:
             raise ControlError(f"{which} was told since the last start or reload")
         if found not in self._told:
             raise ControlError(
-                f"{found[:60]!r} is not remembered: the last {MOST_EVENTS} events are, since the "
-                "last start or reload"
+                f"{found[:60]!r} is not remembered: the latest events of each sound are, since "
+                "the last start or reload"
             )
         told = self._told[found]
         if sound not in (None, told.sound):
@@ -134,20 +158,32 @@ class Moments:
         self._renew(told)
         return found, told.sound, told.moment
 
-    def missed(self, sound: str) -> Moment:
-        """The moment of the last minute at which the sound came nearest.
+    def missed(self, sound: str, gate: GateSettings) -> Moment:
+        """The moment of the last minute at which the sound came nearest without being told.
 
-        Raises ControlError before anything was heard.
+        Its best window may be in the middle of it, at its beginning or at its end.
+
+        Raises ControlError before anything was heard, and where all of it was told.
         """
         heard = self._heard.get(sound, deque())
         if not heard:
             raise ControlError(f"nothing was heard yet that could have been {sound}")
         newest_s = heard[-1][0].end_s
-        recent = [one for one in heard if one[0].end_s > newest_s - LOOK_BACK_S]
+        told = [one for one in self._told.values() if one.sound == sound]
+        untold = [one for one in heard if not any(event.holds(one[0]) for event in told)]
+        recent = [one for one in untold if one[0].end_s > newest_s - LOOK_BACK_S]
+        if not recent:
+            raise ControlError(f"{sound} was told all through the last minute: none was missed")
         best, _ = max(recent, key=lambda one: one[1])
-        middle_s = 0.5 * (best.start_s + best.end_s)
-        begin_s = middle_s - 0.5 * (AFTER_S - BEFORE_S)
-        return self._between(sound, begin_s, begin_s + AFTER_S)
+        span_s = span_of(gate)
+        begins_s = (best.start_s - share * (span_s - BEFORE_S) for share in (0.5, 0.0, 1.0))
+        around = [_moment(_within(untold, at - BEFORE_S, at + span_s)) for at in begins_s]
+        return max(around, key=lambda one: one.level(gate))
+
+    def _oldest_of_the_commonest(self) -> str:
+        """Which event is forgotten: the oldest of the sound that most are remembered of."""
+        sounds = Counter(one.sound for one in self._told.values())
+        return self.ids(max(sounds, key=lambda sound: sounds[sound]))[0]
 
     def _renew(self, told: _Told) -> None:
         """With the windows that came since, unless the first of them are forgotten."""
@@ -156,15 +192,21 @@ class Moments:
             told.moment = moment
 
     def _between(self, sound: str, onset_s: float, until_s: float) -> Moment:
-        windows = (
-            one
-            for one in self._heard.get(sound, ())
-            if one[0].end_s > onset_s - BEFORE_S and one[0].start_s < until_s
-        )
-        return _moment(list(islice(windows, MOST_WINDOWS)))
+        return _moment(_within(self._heard.get(sound, ()), onset_s - BEFORE_S, until_s))
 
 
-def _moment(windows: Sequence[_Window]) -> Moment:
+def _within(windows: Iterable[_Window], begin_s: float, end_s: float) -> list[_Window]:
+    return [one for one in windows if one[0].end_s > begin_s and one[0].start_s < end_s]
+
+
+def _thinned(windows: Sequence[_Window]) -> list[_Window]:
+    """Evenly: at a small hop there are many, each nearly the one before."""
+    count = min(MOST_WINDOWS, len(windows))
+    return [windows[round(at)] for at in np.linspace(0, len(windows) - 1, count)]
+
+
+def _moment(found: Sequence[_Window]) -> Moment:
+    windows = _thinned(found)
     embeddings = [one.outputs.get(EMBEDDING, np.zeros(0, np.float16)) for one, _ in windows]
     return Moment(
         np.array([one.start_s for one, _ in windows], np.float64),

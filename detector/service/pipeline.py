@@ -26,7 +26,7 @@ from detector.events.gate import Transition
 from detector.events.scorers import best_classes
 from detector.events.sounds import SoundDetector, SoundReading
 from detector.service.eventmaker import EventMaker
-from detector.service.moments import Moments
+from detector.service.moments import Moments, span_of
 from detector.service.secondstage import SecondStages, at_once
 
 REMEMBERED_S = 90.0
@@ -65,6 +65,8 @@ class ListenedSound:
     """What tells it, one line each, for people."""
     refused: tuple[str, ...] = ()
     """Why some of it is not what was configured."""
+    identity: str = ""
+    """Another one where what was said of it by this evidence means nothing any more."""
 
 
 class Pipeline:
@@ -130,6 +132,11 @@ class Pipeline:
     def evidence(self) -> Mapping[str, Sequence[str]]:
         """What tells each sound, one line each, for people. Safe from any thread."""
         return {sound: heard.evidence for sound, heard in self._sounds.items()}
+
+    @property
+    def identities(self) -> Mapping[str, str]:
+        """By what each sound's probabilities are made. Safe from any thread."""
+        return {sound: heard.identity for sound, heard in self._sounds.items()}
 
     @property
     def context_samples(self) -> int:
@@ -268,7 +275,7 @@ class Pipeline:
             detection=self._detection(sound, transition),
             monotonic_of=self._monotonic_of,
         )
-        self.moments.note(event)
+        self.moments.note(event, span_of(self._sounds[sound].detector.settings))
         return self._stages.note(event, self._recent[0])
 
     def _id_of(self, sound: str, phase: Phase) -> str:

@@ -15,7 +15,7 @@ from detector.audio.blocks import surplus
 from detector.audio.ears import Ears, Memory
 from detector.core.audio import SAMPLE_RATE_HZ, Block, End, Gap, GapCause, MicState, Source
 from detector.core.clock import Clock
-from detector.core.errors import AudioError
+from detector.core.errors import AudioError, DetectorError
 from detector.core.events import Event
 from detector.core.level import peak_dbfs, rms_dbfs
 from detector.service.pipeline import Pipeline
@@ -270,5 +270,7 @@ class Worker:
 
 def _log_failure(future: Future[_Result]) -> None:
     error = None if future.cancelled() else future.exception()
-    if error is not None:
+    if isinstance(error, DetectorError):
+        _log.debug("a request is refused: %s", error)  # told to whoever waits
+    elif error is not None:
         _log.error("bug: a request to the worker failed", exc_info=error)

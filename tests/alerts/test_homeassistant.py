@@ -160,7 +160,6 @@ def test_the_entities_and_their_identities_never_change() -> None:
         "missed-baby_cry": "detector_nursery_missed-baby_cry",
         "smoke_alarm": "detector_nursery_smoke_alarm",
         "smoke_alarm_threshold": "detector_nursery_smoke_alarm_threshold",
-        "wrong-smoke_alarm": "detector_nursery_wrong-smoke_alarm",
         "missed-smoke_alarm": "detector_nursery_missed-smoke_alarm",
         "detection": "detector_nursery_detection",
         "level": "detector_nursery_level",
@@ -224,6 +223,13 @@ def test_a_sound_has_buttons_for_what_a_person_says_of_it() -> None:
     missed = tree["missed-baby_cry"]["pl_prs"].encode()
     command = parse_command(TOPICS.command, missed, retained=False, topics=TOPICS, sounds=SOUNDS)
     assert command == Feedback(Judgement.MISSED, "baby_cry")
+
+
+def test_of_what_is_critical_nothing_is_taken_for_wrong() -> None:
+    """What was missed is."""
+    tree = payload()["cmps"]
+    assert "missed-smoke_alarm" in tree
+    assert "wrong-smoke_alarm" not in tree
 
 
 def test_an_alarm_that_beeps_as_a_standard_says_takes_no_feedback() -> None:

@@ -87,8 +87,8 @@ class StateFiles(Target):
         json.loads(overrides.path.read_text(encoding="utf-8"))
 
     def _read_feedback(self) -> None:
-        file = FeedbackFile(self.folder, f"feedback-{NODE}")
-        told = file.read(MODEL)
+        file = FeedbackFile(self.folder, "feedback", MODEL)
+        told = file.read()
         require(len(told.examples) <= MOST_EXAMPLES, "more examples than are ever kept")
         for one in told.examples:
             level = one.moment.level(gate_settings(self._config.sounds["dog_bark"]), None)
@@ -159,7 +159,7 @@ def _feedback(rng: random.Random) -> Any:
     document = {
         "format": FORMAT,
         "version": rng.choice((VERSION, VERSION, _odd(rng))),
-        "recogniser": MODEL,
+        "identity": MODEL,
         "examples": [example] * rng.choice((0, 1, 40)),
         "veto": rng.choice((None, _spoilt(veto, rng))),
         "steps": [step] * rng.choice((0, 1, 9)),

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from detector.core.events import Judgement
 from detector.events.gate import GateSettings
 from detector.service.correction import (
+    MOST_UNPROVEN,
     Example,
     Setting,
     bounds_of,
@@ -118,6 +120,30 @@ def test_what_is_rather_like_the_sound_is_passed_over_once_enough_was_right() ->
     veto = fit_veto([*wrong, *right], GATE, known, "bell")
     assert veto is not None
     assert veto.likeness(towards(1))[0] < veto.at
+
+
+def test_a_moment_that_stays_told_costs_no_recall() -> None:
+    """Its windows point this way and that: none of them is passed over for nothing."""
+    split = np.concatenate([towards(5, 2), towards(6, 2), towards(7, 2)])
+    stays = Example(Judgement.WRONG, "", "", moment(*[0.95] * 6, embeddings=split))
+    goes = said("wrong", 0.95, of=3)
+    assert fit_veto([stays], GATE, backgrounds(), "bell") is None
+    veto = fit_veto([goes, stays], GATE, backgrounds(), "bell")
+    assert veto is not None
+    assert len(veto.directions) == 1
+    assert veto.likeness(towards(3))[0] >= veto.at
+
+
+def test_before_enough_was_right_only_the_latest_wrong_ones_are_passed_over() -> None:
+    """Real ones called wrong by mistake cost others: how many, only what was right can show."""
+    wrong = [said("wrong", 0.95, of=direction) for direction in range(2, 8)]
+    veto = fit_veto(wrong, GATE, backgrounds(), "bell")
+    assert veto is not None
+    assert len(veto.directions) == MOST_UNPROVEN
+    assert veto.likeness(towards(7))[0] >= veto.at > veto.likeness(towards(2))[0]
+    proven = fit_veto([*wrong, *[said("right", 0.9, of=1)] * 3], GATE, backgrounds(), "bell")
+    assert proven is not None
+    assert len(proven.directions) == len(wrong)
 
 
 def test_without_embeddings_or_backgrounds_only_the_threshold_moves() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from detector.audio.ring import RingBuffer
 from detector.core.audio import Block, End, Gap, GapCause, MicState
-from detector.core.errors import AudioError
+from detector.core.errors import AudioError, ControlError
 from detector.core.events import OffsetReason, Phase
 from detector.service.pipeline import Pipeline
 from tests.clocks import HandClock
@@ -113,6 +113,21 @@ def test_a_request_that_fails_is_told_and_ends_nothing(
     assert "a request to the worker failed" in caplog.text
     bench.hear(bark(0))
     assert phases(bench) == [("dog_bark", Phase.ONSET)]
+
+
+def test_a_request_that_is_refused_is_no_defect(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is forgotten, say: whoever waits is told so, and the log does not cry."""
+
+    def refuse(_pipeline: Pipeline) -> None:
+        raise ControlError("that is forgotten")
+
+    with caplog.at_level("DEBUG"), pytest.raises(ControlError, match="that is forgotten"):
+        bench.ask(refuse)
+    bench.serve()
+    told = [(one.levelname, one.getMessage()) for one in caplog.records if "request" in one.msg]
+    assert told == [("DEBUG", "a request is refused: that is forgotten")]
 
 
 def test_requests_are_carried_out_in_order(bench: Bench) -> None:
