@@ -12,6 +12,7 @@ from detector.cli.common import (
     add_config_option,
     add_model_option,
     add_source_options,
+    check_wanted,
     load,
     load_model,
     required_service,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from detector.service.parts import LoadedModel
     from detector.service.teaching import Taught
 
+_SHORTEST_EVENING_S = 60.0
+"""All of them together."""
 _DESCRIPTION = """\
 Learn a sound of your own, such as your doorbell, kettle or washing machine, from three to ten takes
 of it. Nothing leaves this machine, and of what is heard only embeddings are kept, no audio.
@@ -103,22 +106,29 @@ def run(arguments: argparse.Namespace) -> int:
     check_name(arguments.name)
     _check_use(arguments)
     config = load(arguments)
+    _check_told_by_nothing_else(config, arguments.name)
     store = store_of(arguments, config)
     _check_kept(arguments, store)
     before = () if arguments.anew else store.takes(arguments.name)
     model = load_model(arguments, config)
     _check_model(model, before)
-    takes = [*before, *_new_takes(arguments, config, model.recogniser, before)]
+    evenings = _evenings(arguments.evening)
+    takes = [*before, *_new_takes(arguments, model.recogniser, before, evenings)]
     if _too_few_yet(arguments, store, takes):
         return 0
-    taught = _taught(arguments, config, model, store, takes)
+    taught = _taught(arguments.name, model.recogniser, store, takes, evenings)
     tell(taught)
     if not agreed(arguments.name, always=arguments.yes):
         print("nothing was changed")
         return 1
     store.write([taught.sound, *(sound for sound, _ in taught.beside.values())])
     print(f"{arguments.name} is learnt: {store.folder / arguments.name}.json")
-    reloaded(arguments, arguments.name)
+    sound = load(arguments).sounds.get(arguments.name)
+    if sound is None or sound.enabled:
+        reloaded(arguments, arguments.name)
+    else:
+        print(f"it is not listened for: sounds.{arguments.name}.enabled is false")
+        reloaded(arguments)
     return 0
 
 
@@ -128,6 +138,19 @@ def _check_use(arguments: argparse.Namespace) -> None:
         raise DataError("nobody is there to be asked: say --yes, and it is listened for at once")
     if arguments.files and (arguments.file or arguments.stdin):
         raise DataError("recordings are named as FILE; --file and --stdin are for guided takes")
+
+
+def _check_told_by_nothing_else(config: "Config", name: str) -> None:
+    """What is learnt would lie under a configuration's own evidence, and never be heard by."""
+    from detector.config.own import is_own
+
+    written = config.uncalibrated or config
+    if name in written.sounds and not is_own(written, name):
+        origin = written.origins.get(f"sounds.{name}", written.origins.get("", ""))
+        raise DataError(
+            f"{origin}: sounds.{name} has `evidence` of its own there, which goes over what is "
+            "learnt: remove it there, or choose another name"
+        )
 
 
 def _check_kept(arguments: argparse.Namespace, store: "OwnSounds") -> None:
@@ -147,23 +170,41 @@ def _check_model(model: "LoadedModel", before: "Sequence[KeptTake]") -> None:
     from detector.core.recognition import EMBEDDING
     from detector.service.ownsounds import takes_misfit
 
+    check_wanted(model, "a sound of your own")
     if EMBEDDING not in model.recogniser.spec.outputs:
         raise ModelError(f"the model {model.facts.name} gives no embedding: nothing can be learnt")
     if misfit := takes_misfit(before, model.recogniser.spec):
         raise DataError(f"{misfit}: they are of another model; --anew forgets them")
 
 
+def _evenings(paths: "Sequence[Path]") -> "list[Samples]":
+    """Recordings without the sound; raises DataError for what is too little, or holds nothing."""
+    from detector.core.audio import SAMPLE_RATE_HZ
+
+    evenings = [_read(path) for path in paths]
+    for path, samples in zip(paths, evenings, strict=True):
+        if not samples.any():
+            raise DataError(f"{path} holds digital silence: the microphone was off")
+    seconds = sum(map(len, evenings)) / SAMPLE_RATE_HZ
+    if evenings and seconds < _SHORTEST_EVENING_S:
+        raise DataError(
+            f"{paths[0]}: {seconds:.1f} s of an evening are too little: a minute at least is "
+            "needed, better an hour (detector record --minutes 60)"
+        )
+    return evenings
+
+
 def _new_takes(
     arguments: argparse.Namespace,
-    config: "Config",
     recogniser: "Recogniser",
     before: "Sequence[KeptTake]",
+    grounds: "Sequence[Samples]",
 ) -> "list[KeptTake]":
     """From files, from events, or at the microphone."""
     from detector.learning.takes import check_copies
 
-    kept = [_event_take(arguments, event) for event in arguments.from_event]
-    grounds = [_read(path) for path in arguments.evening]
+    model = recogniser.spec.content_hash
+    kept = [_event_take(arguments, event, model) for event in arguments.from_event]
     if arguments.files:
         takes = _takes_in(arguments.files)
     elif arguments.from_event:
@@ -171,7 +212,7 @@ def _new_takes(
     else:
         from detector.cli.guided import guided
 
-        takes = guided(arguments, config, recogniser)
+        takes = guided(arguments, recogniser)
     check_copies(takes)
     for take in takes:
         _check_new(arguments.name, take, before)
@@ -215,14 +256,14 @@ def _heard(
     return kept
 
 
-def _event_take(arguments: argparse.Namespace, event: str) -> "KeptTake":
+def _event_take(arguments: argparse.Namespace, event: str, model: str) -> "KeptTake":
     import hashlib
 
     from detector.service.ownsounds import KeptTake
     from detector.service.remembered import heard_in_take
 
     answer = required_service(arguments.node).request("take", event=event)
-    heard = heard_in_take(answer)
+    heard = heard_in_take(answer, model)
     digest = hashlib.sha256(heard.embeddings.tobytes()).hexdigest()
     return KeptTake(f"event {event}", digest, heard)
 
@@ -245,21 +286,20 @@ def _too_few_yet(
 
 
 def _taught(
-    arguments: argparse.Namespace,
-    config: "Config",
-    model: "LoadedModel",
+    name: str,
+    recogniser: "Recogniser",
     store: "OwnSounds",
     takes: "Sequence[KeptTake]",
+    evenings: "Sequence[Samples]",
 ) -> "Taught":
     from detector.service.teaching import Classroom
 
-    del config
-    room = Classroom(model.recogniser.spec, _backgrounds(arguments, model.recogniser))
-    others = [one for one in store.read_all() if one.name != arguments.name]
-    return room.teach(arguments.name, takes, others)
+    room = Classroom(recogniser.spec, _backgrounds(recogniser, evenings))
+    others = [one for one in store.read_all() if one.name != name]
+    return room.teach(name, takes, others)
 
 
-def _backgrounds(arguments: argparse.Namespace, recogniser: "Recogniser") -> "Backgrounds":
+def _backgrounds(recogniser: "Recogniser", evenings: "Sequence[Samples]") -> "Backgrounds":
     """Those that are shipped, and the user's own evenings."""
     import numpy as np
 
@@ -269,8 +309,8 @@ def _backgrounds(arguments: argparse.Namespace, recogniser: "Recogniser") -> "Ba
 
     spec = recogniser.spec
     shipped = shipped_backgrounds(spec) or none_for(spec, spec.outputs[EMBEDDING][0])
-    evenings = [
-        [one.outputs[EMBEDDING] for one in observe(_read(path), [recogniser])[0]]
-        for path in arguments.evening
+    heard = [
+        [one.outputs[EMBEDDING] for one in observe(samples, [recogniser])[0]]
+        for samples in evenings
     ]
-    return shipped.with_evening([np.asarray(np.stack(one), np.float32) for one in evenings])
+    return shipped.with_evening([np.asarray(np.stack(one), np.float32) for one in heard])

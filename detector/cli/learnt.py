@@ -21,10 +21,13 @@ def lines(taught: "Taught") -> Iterator[str]:
     name, verdict = taught.sound.name, taught.verdict
     yield f"{name}, from {len(verdict.found)} takes:"
     yield f"  takes found by what was learnt from the others: {_found(verdict)}"
-    yield (
-        f"  of them in other rooms, at other levels, in noise down to 0 dB: "
-        f"{verdict.versions_found:.0%}"
-    )
+    if verdict.versions_found is None:
+        yield "  in other rooms and noises: unknown, for events hold no audio to try them with"
+    else:
+        yield (
+            f"  of them in other rooms, at other levels, in noise down to 0 dB: "
+            f"{verdict.versions_found:.0%}"
+        )
     yield f"  false alarms: {_alarms(verdict.alarms, verdict.hours, verdict.alarms_a_day)}"
     yield "    (in the shipped backgrounds, which hold one sound after the other: more than a home)"
     if verdict.evening_hours:
@@ -33,7 +36,7 @@ def lines(taught: "Taught") -> Iterator[str]:
     for kind, count in verdict.mistaken[:2]:
         yield f"  most like it: {kind.replace('_', ' ')} ({count})"
     for unlike in taught.unlike:
-        yield f"  unlike the others, and not found by them: {unlike}"
+        yield f"  unlike the others, and not found by them: {unlike} (another sound? leave it out)"
     for other, (_, beside) in taught.beside.items():
         yield f"  {other} is learnt anew beside it: {_found(beside)} found"
 

@@ -20,7 +20,7 @@ from detector.core.errors import ConfigError, ControlError, DataError
 
 if TYPE_CHECKING:
     from detector.config import Config
-    from detector.service.ownsounds import OwnSounds
+    from detector.service.ownsounds import OwnSound, OwnSounds
 
 _PATIENCE_S = 10.0
 """For the service to read its configuration anew."""
@@ -81,6 +81,12 @@ def _files(actions: "Subparsers[argparse.ArgumentParser]") -> "list[argparse.Arg
     )
     exporting.add_argument("names", nargs="*", metavar="NAME", help="default: all of them")
     exporting.add_argument("--out", type=Path, required=True, metavar="FILE", help="where to")
+    exporting.add_argument(
+        "--tflite",
+        action="store_true",
+        help="as one TFLite model for other programs, from an embedding to a probability for each "
+        "(needs the extra crnn)",
+    )
     importing = add_command(
         actions,
         "import",
@@ -209,9 +215,15 @@ def export(arguments: argparse.Namespace) -> int:
     found = [store.read(name) for name in arguments.names] or store.read_all()
     if not found:
         raise DataError("no sound of your own was learnt here: there is nothing to export")
-    write_file(arguments.out, bundle_of(found))
+    write_file(arguments.out, _as_tflite(found) if arguments.tflite else bundle_of(found))
     print(f"{arguments.out}: {', '.join(sound.name for sound in found)}")
     return 0
+
+
+def _as_tflite(sounds: "list[OwnSound]") -> bytes:
+    from detector.workbench.ownclasses import classes_graph
+
+    return classes_graph(sounds)
 
 
 def take_in(arguments: argparse.Namespace) -> int:

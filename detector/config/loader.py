@@ -105,7 +105,7 @@ def parse_config(
         raise ConfigError([_as_problem(error, source_name)]) from None
     values = {} if root is None else document.given(root, Config, "")
     own = _own(values.get("state_directory"), environ)
-    values["sounds"] = read_sounds(document, values.get("sounds"), own)
+    values["sounds"], left_out = read_sounds(document, values.get("sounds"), own)
     config: Config = document.complete(Config, values, "")
     others: list[Problem] = []
     if config is not WRONG:
@@ -114,7 +114,8 @@ def parse_config(
             config, others = apply_calibration(document, config, beside)
     document.raise_problems(others)
     origins = {"": Origin(source_name), **document.origins}
-    return replace(config, origins=MappingProxyType(origins))
+    unheard = sorted((left_out | own.unusable) - config.sounds.keys())
+    return replace(config, origins=MappingProxyType(origins), left_out=tuple(unheard))
 
 
 def _own(configured: Path | None, environ: Mapping[str, str]) -> Own:

@@ -45,12 +45,12 @@ class Own:
     """By name, each with the origins of its settings below its key."""
     unusable: frozenset[str] = frozenset()
     """Those of which there is a file that cannot be used."""
-    hidden: bool = False
+    begun: frozenset[str] = frozenset()
+    """Those of which takes are kept."""
+    is_known: bool = False
+    """Whether it is known where they would lie; else nothing can be said of any."""
+    is_hidden: bool = False
     """Whether there may be others, which we may not see."""
-
-    def may_have(self, name: str) -> bool:
-        """Whether there may be one of a name that cannot be used here."""
-        return self.hidden or name in self.unusable
 
 
 class Unusable(ValueError):  # noqa: N818 - what it says of is a file, not an error
@@ -89,16 +89,17 @@ def is_own(config: Config, name: str) -> bool:
 def find_own(folder: Path) -> Own:
     """The sounds of a folder; what cannot be used is logged."""
     try:
-        names = own_names(folder)
+        names, begun = own_names(folder), _begun(folder)
     except OSError as error:
         _log.warning(
             "%s cannot be listed: %s; sounds of your own in it are not listened for",
             folder,
             error.strerror,
         )
-        return Own(hidden=True)
+        return Own(is_known=True, is_hidden=True)
     found = dict(_read(folder, names))
-    return Own(MappingProxyType(found), frozenset(names) - found.keys())
+    unusable = frozenset(names) - found.keys()
+    return Own(MappingProxyType(found), unusable, begun, is_known=True)
 
 
 def own_names(folder: Path) -> list[str]:
@@ -106,12 +107,22 @@ def own_names(folder: Path) -> list[str]:
 
     A folder that is not there has none.
     """
+    heads = (one for one in _files(folder) if not one.endswith(TAKES_SUFFIX))
+    return sorted(one.removesuffix(".json") for one in heads)
+
+
+def _begun(folder: Path) -> frozenset[str]:
+    takes = (one for one in _files(folder) if one.endswith(TAKES_SUFFIX))
+    return frozenset(one.removesuffix(TAKES_SUFFIX) for one in takes)
+
+
+def _files(folder: Path) -> list[str]:
+    """Their names; raises OSError as ``own_names`` does."""
     try:
         files = [path.name for path in folder.iterdir()]
     except FileNotFoundError:
         return []
-    heads = (one for one in files if one.endswith(".json") and not one.endswith(TAKES_SUFFIX))
-    return sorted(one.removesuffix(".json") for one in heads if not one.startswith("."))
+    return [one for one in files if one.endswith(".json") and not one.startswith(".")]
 
 
 def _read(folder: Path, names: list[str]) -> Iterator[tuple[str, _Learnt]]:

@@ -200,6 +200,9 @@ class Config:
         default_factory=lambda: MappingProxyType({}), compare=False
     )
     """Where each value comes from, by key path. Not a setting."""
+    left_out: tuple[str, ...] = field(default=(), compare=False)
+    """Sounds of one's own that cannot be listened for, as they are damaged or gone. Not a setting.
+    """
     uncalibrated: "Config | None" = field(default=None, compare=False, repr=False)
     """What it was before a calibration file went over it; None without one. Not a setting."""
 

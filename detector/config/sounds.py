@@ -26,6 +26,8 @@ DEFAULT_SOUNDS = ("baby_cry", "doorbell", "smoke_alarm")
 """Listened for where the configuration has no ``sounds``."""
 SHIPPED = Origin("shipped")
 
+_MISTYPED = 0.85
+"""A name so like a shipped one is one or two letters from it."""
 _RESERVED = {kind.value for kind in EventKind} - {EventKind.SOUND.value}
 _RESERVED_ENDINGS = ("_ended", "_possible", "_updated")
 
@@ -66,26 +68,36 @@ _NONE = Own()
 
 def read_sounds(
     document: Document, node: yaml.Node | None, own: Own = _NONE
-) -> Mapping[str, SoundConfig]:
+) -> tuple[Mapping[str, SoundConfig], frozenset[str]]:
     """The sounds to listen for: those that stand in ``node``, or the usual three without one.
 
+    And the names of those that are left out, of which something stands there.
+
     Beside them all of one's ``own``; what stands in ``node`` under such a name goes over it.  Of
-    one that cannot be used, what stands there is left out with it, which is logged.
+    one that cannot be used, or is there no more, what stands there is left out with it, which is
+    logged: unless nothing would be left to listen for.
     """
     bases = {name: _Base(*learnt) for name, learnt in own.sounds.items()}
     bases.update(_shipped())  # a shipped name stays what it is
-    sounds: dict[str, SoundConfig] = {}
     named = dict(_named(document, node))
-    for name in [*named, *(one for one in own.sounds if one not in {*named, *_shipped()})]:
+    names = [*named, *(one for one in own.sounds if one not in {*named, *_shipped()})]
+    for name in names:
         key = f"sounds.{shown(name)}"
         if key in document.lines and name not in _shipped() and not _is_whole(named[name]):
             document.origins[key] = Origin(document.source, document.lines[key])
-            if _is_left_out(document, name, key, own):
-                continue
+    left_out = {name: why for name in names if (why := _left_out(document, name, own))}
+    if len(left_out) == len(names):  # what is not there is then a problem
+        left_out = {name: why for name, why in left_out.items() if name in own.unusable}
+    for name, why in left_out.items():
+        key = f"sounds.{name}"
+        _log.warning("%s, %s: left out, %s", document.origins.get(key), key, why)
+    sounds: dict[str, SoundConfig] = {}
+    for name in (one for one in names if one not in left_out):
+        key = f"sounds.{shown(name)}"
         sound = _read_sound(document, name, key, named.get(name), bases.get(name))
         if sound is not None:
             sounds[name] = sound
-    return MappingProxyType(sounds)
+    return MappingProxyType(sounds), frozenset(left_out)
 
 
 def _is_whole(node: yaml.Node | None) -> bool:
@@ -94,14 +106,27 @@ def _is_whole(node: yaml.Node | None) -> bool:
     return any(getattr(key, "value", None) == "evidence" for key, _ in pairs)
 
 
-def _is_left_out(document: Document, name: str, key: str, own: Own) -> bool:
-    """Whether settings are of a sound of one's own that cannot be used; never a mistyped name."""
-    if name in own.sounds or not own.may_have(name):
-        return False
-    if name not in own.unusable and suggestion(name, _shipped()):
-        return False
-    _log.warning("%s, %s: left out, as the sound itself is", document.origins.get(key), key)
-    return True
+def _left_out(document: Document, name: str, own: Own) -> str:
+    """Why settings of a sound of one's own are left out, if they are; never of a mistyped name."""
+    key = f"sounds.{shown(name)}"
+    if key not in document.origins or name in own.sounds or not own.is_known:
+        return ""
+    if name in own.unusable or (own.is_hidden and not _is_mistyped(name)):
+        return "as the sound itself is"
+    if not re.fullmatch(NAME_PATTERN, name) or is_reserved(name):
+        return ""
+    if _is_mistyped(name) and name not in own.begun:
+        return ""
+    return (
+        "it is not a shipped sound, and none of your own has that name here: learn it "
+        f"(detector learn {name}), take it in (detector sounds import), or remove it there"
+    )
+
+
+def _is_mistyped(name: str) -> bool:
+    """Whether a name is meant to be a shipped one; ``my_doorbell`` and ``my_alarm`` are not."""
+    within = any(f"_{one}_" in f"_{name}_" for one in _shipped())
+    return bool(suggestion(name, _shipped(), cutoff=_MISTYPED)) and not within
 
 
 def _named(document: Document, node: yaml.Node | None) -> Iterator[tuple[str, yaml.Node | None]]:

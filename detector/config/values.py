@@ -58,12 +58,12 @@ def shown_node(node: yaml.Node) -> str:
     return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
 
 
-def suggestion(word: str, offered: Iterable[str]) -> str:
+def suggestion(word: str, offered: Iterable[str], *, cutoff: float = 0.6) -> str:
     """``; did you mean baby_cry?`` where something offered is like the word, else nothing."""
     if len(word) > 60:
         return ""
     by_lower = {name.lower(): name for name in offered}
-    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff)
     return f"; did you mean {by_lower[found[0]]}?" if found else ""
 
 

@@ -42,8 +42,9 @@ class Verdict:
 
     found: tuple[bool, ...]
     """Of each take: whether a classifier that learnt from the others alone finds it as it is."""
-    versions_found: float
-    """The share of all versions of all takes that it finds: other rooms, levels, noises."""
+    versions_found: float | None
+    """The share of all versions that it finds: other rooms, levels, noises. None where there are
+    none, since no audio was there to make them of."""
     alarms: int
     hours: float
     """Of backgrounds, without evenings of one's own."""
@@ -206,12 +207,13 @@ class _HeldOut:
     def verdict(self, threshold: float, rival: str, like: tuple[float, ...]) -> Verdict:
         """What comes of it at a threshold."""
         own = self.backgrounds.of_kind(EVENING)
-        shares = [float(np.mean(one >= threshold)) for one in self._best_by_take()]
+        others = (one[1:] for one in self._best_by_take())  # the first is the take as it is
+        shares = [float(np.mean(one >= threshold)) for one in others if len(one)]
         half = float(np.median(self.as_they_are))
         mistaken = Counter(self._kinds_of(alarms(self.of_backgrounds, self.backgrounds, half)))
         return Verdict(
             found=tuple(one >= threshold for one in self.as_they_are),
-            versions_found=float(np.mean(shares)),
+            versions_found=float(np.mean(shares)) if shares else None,
             alarms=self._count(threshold, ~own),
             hours=self.backgrounds.only(~own).hours,
             evening_alarms=self._count(threshold, own),

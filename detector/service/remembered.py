@@ -49,11 +49,12 @@ def take_document(
     inside = [one for one in windows if _holds(one, begin_s, end_s)]
     around = [one for one in windows if _overlap_s(one, begin_s, end_s) <= -_NEAR_S]
     return {
+        "recogniser": pipeline.spec.content_hash,
         "windows": [
             {"holds": holds, **{name: packed(one.outputs[name]) for name in (EMBEDDING, LOGITS)}}
             for holds, some in ((True, inside), (False, around))
             for one in _thinned(some, _MOST_WINDOWS // 2)
-        ]
+        ],
     }
 
 
@@ -83,9 +84,20 @@ def _thinned(windows: Sequence[Observation], most: int) -> list[Observation]:
     return [windows[place] for place in places.tolist()]
 
 
-def heard_in_take(document: Mapping[str, Any]) -> Heard:
-    """What ``take_document`` says, to learn from; raises ConfigError for what makes no sense."""
-    windows = Value("the service", "", dict(document)).field("windows").items()
+def heard_in_take(document: Mapping[str, Any], recogniser: str) -> Heard:
+    """What ``take_document`` says, to learn from with the model of that content hash.
+
+    Raises ConfigError for what makes no sense, and ControlError where the service hears by another
+    model, whose embeddings would mean something else.
+    """
+    root = Value("the service", "", dict(document))
+    theirs = root.field("recogniser").text()
+    if theirs != recogniser:
+        raise ControlError(
+            f"the service hears by the model {theirs[:8]}…, not by {recogniser[:8]}…: name the "
+            "one that it uses (--model), or have it use this one"
+        )
+    windows = root.field("windows").items()
     holds = np.array([one.field("holds").raw is True for one in windows])
     if not holds.any():
         raise ControlError("the service tells of no window that holds the event")

@@ -128,7 +128,7 @@ class Classroom:
             "figures": {
                 "takes_found": sum(verdict.found),
                 "takes": len(verdict.found),
-                "versions_found": round(verdict.versions_found, 3),
+                "versions_found": _rounded(verdict.versions_found),
                 "false_alarms": verdict.alarms,
                 "hours": round(verdict.hours, 2),
                 "evening_false_alarms": verdict.evening_alarms,
@@ -178,6 +178,10 @@ def check_speech(name: str, takes: Sequence[KeptTake], labels: Sequence[str]) ->
             f"{name} is too like speech: that is what the model hears in {len(spoken)} of "
             f"{len(known)} takes ({', '.join(spoken[:3])}); be silent while the sound is made"
         )
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 3)
 
 
 def _unlike(takes: Sequence[KeptTake], verdict: Verdict) -> tuple[str, ...]:

@@ -42,6 +42,10 @@ class Terminal:
                 raise TimeoutError(text(self._seen))
             self._seen += os.read(self._master, 65_536)
 
+    def type(self, typed: str) -> None:
+        """What a person types."""
+        os.write(self._master, typed.encode())
+
     def read_to_end(self) -> str:
         """All that is written until the last process has closed its side; ours is closed first."""
         os.close(self.slave)

@@ -1,19 +1,23 @@
 """``detector learn`` and ``detector sounds``: from recordings to a sound that is listened for."""
 
+import itertools
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from detector.cli.guided import Guide
+from detector.cli.learnt import lines
 from detector.config.own import own_sounds
 from detector.core.audio import SAMPLE_RATE_HZ, Block, Samples
-from detector.core.errors import DataError
+from detector.core.errors import AudioError, DataError
 from detector.service.ownsounds import OwnSounds
 from tests.cli.tools import Commands, wav
 from tests.learning.tools import SpectralRecogniser, quiet, recorded, tone
-from tests.service.soundmaking import own_sound
+from tests.service.soundmaking import classroom, kept, own_sound
 
 
 @pytest.fixture
@@ -110,6 +114,32 @@ def test_recordings_that_cannot_be_learnt_from_are_refused_in_one_line(yamnet: C
     assert not state(yamnet).exists()
 
 
+@pytest.mark.model
+def test_an_evening_is_heard_and_counted(yamnet: Commands) -> None:
+    """Learnt from in turns: what is told of it is told by what has not heard that part."""
+    folder, rng = yamnet.folder, np.random.default_rng(3)
+    wav(folder / "evening.wav", np.asarray(0.02 * rng.standard_normal(70 * 16_000), np.float32))
+    evening = ("--evening", folder / "evening.wav")
+    learnt = yamnet("learn", "my_bell", *rings(folder, 3), *evening, "--yes")
+    assert learnt.code == 0, learnt
+    assert "  in your own evenings: 0 in 1 min" in learnt.out
+
+
+@pytest.mark.model
+def test_what_is_no_evening_is_refused_before_it_is_learnt_from(yamnet: Commands) -> None:
+    """Too short to say anything of, or a microphone that was off."""
+    folder = yamnet.folder
+    learning: tuple[str | Path, ...] = ("learn", "my_bell", *rings(folder, 3), "--yes", "--evening")
+    short = wav(folder / "short.wav", two_tones(5))
+    line = yamnet(*learning, short).failed(9)
+    assert "short.wav: 3.0 s of an evening are too little: a minute at least is needed" in line
+    off = wav(folder / "off.wav", np.zeros(70 * 16_000, np.float32))
+    assert "off.wav holds digital silence: the microphone was off" in yamnet(*learning, off).failed(
+        9
+    )
+    assert not state(yamnet).exists()
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
@@ -169,6 +199,27 @@ def test_takes_are_asked_for_until_there_are_enough(capsys: pytest.CaptureFixtur
     assert "is clipped" in told
     assert "that is a copy of a take before" in told
     assert "█" in told
+
+
+def test_a_sound_that_goes_on_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """It was cut after six seconds: the rest of it is no take, and nobody is asked for one."""
+    whistle = tone(2000.0, 9.0) + quiet(9.0, np.random.default_rng(9), 0.02)
+    takes = Guide(SpectralRecogniser(), 3).takes(played(whistle, ring(2), ring(3)))
+    assert [round(take.seconds, 1) for take in takes][1:] == [0.6, 0.6]
+    told = capsys.readouterr().out
+    assert told.index("take 1 of 3") < told.index("it is not quiet yet") < told.index("take 2 of 3")
+
+
+def test_a_microphone_that_is_not_there_is_told_and_not_waited_for_for_ever(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What the source says of itself, once; at last it ends."""
+    clock = itertools.count()
+    silence = itertools.repeat("no microphone is connected", 100)
+    guide = Guide(SpectralRecogniser(), 3, monotonic=lambda: float(next(clock)))
+    with pytest.raises(AudioError, match="nothing was heard for 15 s: no microphone is connected"):
+        guide.takes(iter(silence))
+    assert capsys.readouterr().out.count("no microphone is connected") == 1
 
 
 def test_where_no_take_is_good_it_ends() -> None:
@@ -232,3 +283,65 @@ def test_a_few_events_do_not_take_the_place_of_what_was_learnt(bare: Commands) -
     line = bare("learn", "my_bell", "--anew", "--from-event", "abc", "--yes").failed(9)
     assert line.startswith("my_bell is learnt, and 3 takes are needed to learn it anew")
     assert len(OwnSounds(state(bare)).takes("my_bell")) == 4
+
+
+def test_a_tflite_file_needs_an_extra_which_is_named(bare: Commands) -> None:
+    """In one line; nothing is written."""
+    OwnSounds(state(bare)).write([own_sound("my_bell"), own_sound("my_gong", 9)])
+    absent = bare.folder / "absent"
+    absent.mkdir()
+    (absent / "tensorflow.py").write_text('raise ImportError("", name="tensorflow")')
+    paths = [str(absent), *filter(None, [bare.environment.get("PYTHONPATH")])]
+    bare.environment["PYTHONPATH"] = os.pathsep.join(paths)
+    out = bare.folder / "mine.tflite"
+    line = bare("sounds", "export", "--tflite", "--out", out).failed(9)
+    assert line.startswith("a TFLite file of sounds is made by TensorFlow (tensorflow is missing)")
+    assert 'pip install "sound-event-detector[crnn]"' in line
+    assert not out.exists()
+
+
+def test_sounds_of_two_models_cannot_be_one_classifier(bare: Commands) -> None:
+    """Which one it is, and why."""
+    gong = own_sound("my_gong", 9)
+    other = replace(gong, head=replace(gong.head, recogniser="ab" * 32))
+    OwnSounds(state(bare)).write([own_sound("my_bell"), other])
+    out = bare.folder / "mine.tflite"
+    line = bare("sounds", "export", "--tflite", "--out", out).failed(9)
+    assert line.startswith(
+        "my_gong and my_bell cannot be one classifier: of my_gong, it was fitted"
+    )
+    assert not out.exists()
+
+
+def test_of_events_nothing_is_claimed_of_other_rooms() -> None:
+    """No audio was there to try them with; and a take unlike the others is named."""
+    takes = [
+        replace(one, heard=replace(one.heard, versions=np.zeros_like(one.heard.versions)))
+        for one in [*kept(5), *kept(9, 1, 20)]
+    ]
+    told = list(lines(classroom().teach("my_bell", takes, [])))
+    assert "  in other rooms and noises: unknown, for events hold no audio to try them with" in told
+    assert (
+        "  unlike the others, and not found by them: 20.wav (another sound? leave it out)" in told
+    )
+
+
+def test_what_the_configuration_tells_otherwise_is_not_learnt(bare: Commands) -> None:
+    """It would never be heard by: before anything is heard, where it stands is told."""
+    path = bare.folder / "mine.yaml"
+    path.write_text("sounds:\n  siren:\n  my_bell: {evidence: [{classes: [Bell]}]}\n")
+    line = bare("learn", "my_bell", "a.wav", "--yes", "--config", path).failed(9)
+    assert line.startswith(f"{path}")
+    assert "sounds.my_bell has `evidence` of its own there, which goes over what is learnt" in line
+
+
+@pytest.mark.model
+def test_a_sound_that_is_switched_off_is_learnt_and_that_is_told(yamnet: Commands) -> None:
+    """Its settings in the configuration are no hindrance."""
+    path = yamnet.folder / "mine.yaml"
+    path.write_text("sounds:\n  siren:\n  my_bell: {enabled: false}\n")
+    learnt = yamnet("learn", "my_bell", *rings(yamnet.folder, 3), "--yes", "--config", path)
+    assert learnt.code == 0, learnt
+    assert "it is not listened for: sounds.my_bell.enabled is false" in learnt.out
+    again = wav(yamnet.folder / "again.wav", two_tones(7))
+    assert yamnet("learn", "my_bell", again, "--yes", "--config", path).code == 0

@@ -93,6 +93,45 @@ def test_settings_of_a_damaged_sound_are_left_out_with_it(
     assert f"detector.yaml:{line}, sounds.my_bell: left out, as the sound itself is" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["my_bell", "my_doorbell", "my_alarm", "siren_2", "kettle"])
+@pytest.mark.parametrize("lines", ["  siren:\n  {}: {{threshold: 0.7}}\n", "  [siren, {}]"])
+def test_settings_of_a_sound_that_is_gone_are_left_out(
+    tmp_path: Path, name: str, lines: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its file was removed, or the configuration came without it: the others are to be heard."""
+    path = written(tmp_path / "sounds", name)
+    assert loaded(tmp_path, lines.format(name)).left_out == ()
+    path.unlink()
+    config = loaded(tmp_path, lines.format(name))
+    assert (list(config.sounds), config.left_out) == (["siren"], (name,))
+    assert f"sounds.{name}: left out, it is not a shipped sound, and none of your" in caplog.text
+    assert f"detector learn {name}" in caplog.text
+
+
+def test_of_a_sound_whose_takes_are_kept_the_name_is_never_mistyped(tmp_path: Path) -> None:
+    """However like a shipped one it is."""
+    (tmp_path / "sounds").mkdir()
+    lines = "  siren:\n  doorbell2: {threshold: 0.7}\n"
+    with pytest.raises(ConfigError, match="did you mean doorbell"):
+        loaded(tmp_path, lines)
+    (tmp_path / "sounds/doorbell2.takes.json").write_text("{}")
+    assert loaded(tmp_path, lines).left_out == ("doorbell2",)
+
+
+def test_a_damaged_sound_is_among_those_that_are_left_out(tmp_path: Path) -> None:
+    """Also where the configuration says nothing of it."""
+    written(tmp_path / "sounds").write_text("junk")
+    assert loaded(tmp_path, "  siren:\n").left_out == ("my_bell",)
+
+
+def test_where_nothing_would_be_left_to_listen_for_a_missing_sound_is_an_error(
+    tmp_path: Path,
+) -> None:
+    """A detector that listens for nothing is worse than none."""
+    with pytest.raises(ConfigError, match=r"sounds\.kettle: is not a shipped sound"):
+        loaded(tmp_path, "  kettle: {threshold: 0.7}\n")
+
+
 def test_a_mistyped_name_stays_an_error(tmp_path: Path) -> None:
     """Also where the file of another sound is damaged, or nobody can see which there are."""
     written(tmp_path / "sounds").write_text("junk")

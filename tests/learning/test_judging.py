@@ -1,5 +1,7 @@
 """What is told of a sound before it is switched on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,13 @@ def test_a_sound_unlike_all_else_is_found_and_raises_nothing() -> None:
     assert verdict.hours == pytest.approx(1600 * 0.48 / 3600)
     assert learnt.classifier(heard(5, 99).embeddings).min() > 0.0
     assert verdict.alarms_a_day.high == pytest.approx(24 * 3.689 / verdict.hours, rel=1e-3)
+
+
+def test_of_takes_without_audio_nothing_is_said_of_other_rooms() -> None:
+    """An event was heard once, as it was: there are no versions that could be found."""
+    events = [replace(one, versions=np.zeros(len(one.embeddings), np.intp)) for one in TAKES]
+    verdict = learn(events, some_backgrounds(), {}).verdict
+    assert (verdict.recall.value, verdict.versions_found) == (1.0, None)
 
 
 def test_a_sound_that_backgrounds_are_full_of_is_not_found() -> None:

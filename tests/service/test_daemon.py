@@ -254,6 +254,21 @@ def test_sighup_takes_other_sounds_without_ceasing_to_listen(
     assert life.models_loaded == 1
 
 
+def test_a_sound_of_ones_own_that_is_gone_is_told_and_the_others_go_on(life: Life) -> None:
+    """At the start, and after a reload that has it again."""
+    life.config = replace(life.config, left_out=("my_bell",))
+
+    def script() -> None:
+        status = life.control.request("status")
+        assert status["sounds"] == ["dog_bark", "baby_cry"]
+        assert status["health"]["model_warning"] == "not listened for: my_bell"
+        life.config = replace(life.config, left_out=())
+        life.reload()
+        assert life.control.request("status")["health"]["model_warning"] is None
+
+    assert life.run(script) == 0
+
+
 def test_a_sound_that_is_on_is_ended_by_a_reload(
     life: Life, capfd: pytest.CaptureFixture[str]
 ) -> None:
