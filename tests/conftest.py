@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import anymodel
+
 
 def _from_environment(variable: str, what: str) -> Path:
     value = os.environ.get(variable)
@@ -20,6 +22,15 @@ def _from_environment(variable: str, what: str) -> Path:
 def model_path() -> Path:
     """The real YAMNet file."""
     return _from_environment("DETECTOR_MODEL", "the YAMNet file, see the README")
+
+
+@pytest.fixture(scope="session")
+def any_model() -> Path:
+    """YAMNet where DETECTOR_MODEL names it, else the built-in model: where any will do."""
+    path = anymodel.any_model()
+    if not path.exists():
+        pytest.fail(f"DETECTOR_MODEL names {path}, which does not exist")
+    return path
 
 
 @pytest.fixture(scope="session")

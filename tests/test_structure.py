@@ -40,7 +40,8 @@ OWNERS = {
     "rich": {"cli/listen.py", "cli/progress.py"},
     "pyarrow": {"scan/table.py"},
     "distributed": {"scan/cluster.py"},
-    **{name: {"workbench/crnnnet.py"} for name in ("keras", "tensorflow")},
+    "keras": {"workbench/crnnnet.py"},
+    "tensorflow": {"workbench/crnnnet.py", "workbench/ownclasses.py"},
     **{name: {"workbench/clipmodels.py"} for name in ("sklearn", "threadpoolctl")},
     **{name: {"workbench"} for name in ("pandas", "sed_scores_eval")},
 }

@@ -64,7 +64,7 @@ class Health:
     """Name and the first eight digits of the hash, ``yamnet/10c95ea3``."""
     runtime: str = ""
     model_warning: str | None = None
-    """Why a model stands in for the one that is wanted, if it does."""
+    """Why a model stands in for the one that is wanted, and what is not listened for, if so."""
     uptime_s: float = 0.0
     version: str = ""
     last_audio_age_s: float | None = None

@@ -26,6 +26,7 @@ from detector.alerts.messages import (
 from detector.alerts.session import Handlers, Received
 from detector.alerts.sinks import Delivery, Receipt, all_of
 from detector.alerts.topics import Message, Topics
+from detector.alerts.unheard import with_unheard
 from detector.config.schema import MqttConfig, SoundConfig
 from detector.core.clock import Clock
 from detector.core.events import Command, Event, EventKind, Phase
@@ -47,6 +48,7 @@ class MqttSink:
         name: The device's name in Home Assistant.
         area: The room that Home Assistant should suggest; empty for none.
         sounds: What is listened for: those of the configuration that are enabled.
+        unheard: Enabled ones that nothing in use can hear: unavailable in Home Assistant.
         device: What Home Assistant shows of the device.
         on_command: Takes a command and who gave it; called on paho's thread, must not block.
         clock: Tells how long a connection lasted.
@@ -69,6 +71,7 @@ class MqttSink:
         on_command: Callable[[Command, str], None],
         clock: Clock,
         environ: Mapping[str, str],
+        unheard: Mapping[str, SoundConfig] | None = None,
         birth_delay_s: Callable[[], float] = lambda: random.uniform(0.0, MAX_BIRTH_DELAY_S),  # noqa: S311 - no secret
         retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
     ) -> None:
@@ -78,7 +81,7 @@ class MqttSink:
         self._birth_delay_s = birth_delay_s
         self._topics = Topics(config.base_topic, node)
         self._discovery_topic = homeassistant.discovery_topic(config.discovery_prefix, node)
-        self._sounds = dict(sounds)
+        self._sounds, self._unheard = dict(sounds), dict(unheard or {})
         self._board = StateBoard(self._topics, self._sounds)
         self._orphans: dict[str, str] = {}
         """What must be taken out of Home Assistant: platform by component."""
@@ -177,14 +180,16 @@ class MqttSink:
         payload = to_json(level_payload(rms_dbfs, peak_dbfs))
         self._connection.publish(Message(self._topics.level, payload, qos=0))
 
-    def update_sounds(self, sounds: Mapping[str, SoundConfig]) -> None:
+    def update_sounds(
+        self, sounds: Mapping[str, SoundConfig], unheard: Mapping[str, SoundConfig] | None = None
+    ) -> None:
         """Listen for other sounds: those that went leave Home Assistant and the broker.
 
         Sounds that stay keep their state and threshold; new ones begin with the configured one.
         """
         with self._telling:
             previous = self._discovery()
-            self._sounds = dict(sounds)
+            self._sounds, self._unheard = dict(sounds), dict(unheard or {})
             self._orphans |= homeassistant.orphans(previous, self._discovery())
             self._orphans = {k: p for k, p in self._orphans.items() if self._is_orphan(k)}
             self._board.update_sounds(self._sounds)
@@ -206,11 +211,15 @@ class MqttSink:
         return Message(self._topics.status, text, retain=True)
 
     def _discovery(self) -> Payload:
+        of_unheard = self._discovery_of(self._unheard)
+        return with_unheard(self._discovery_of(self._sounds), of_unheard, self._topics.status)
+
+    def _discovery_of(self, sounds: Mapping[str, SoundConfig]) -> Payload:
         return homeassistant.discovery_payload(
             self._topics,
             name=self._device_name,
             area=self._area,
-            sounds=self._sounds,
+            sounds=sounds,
             device=self._device,
         )
 
@@ -235,7 +244,7 @@ class MqttSink:
         if self._leaving:
             return
         self._tell_discovery()
-        for message in self._board.all_messages():
+        for message in (*clearing(self._topics, self._unheard), *self._board.all_messages()):
             self._connection.publish(message)
         self._connection.publish(self._status(ONLINE))
 

@@ -15,13 +15,13 @@ from detector.cli.common import (
     add_config_option,
     add_model_option,
     load_model,
+    served_by,
     set_up_logging,
 )
 from detector.core.errors import DataError
 
 if TYPE_CHECKING:
     from detector.config import Config
-    from detector.core.recognition import RecogniserSpec
     from detector.workbench.calibrating import Result
     from detector.workbench.dataset import Recording
     from detector.workbench.thresholds import Target
@@ -191,7 +191,7 @@ def _calibrate(arguments: argparse.Namespace, config: "Config") -> "Result":
     target = arguments.target or read_rate(_USUAL_TARGET)
     order = Order(tuple(dict.fromkeys(arguments.sound)), target, arguments.skip_unfit)
     model = load_model(arguments, config)
-    config = _served_by(config, model.recogniser.spec)
+    config = served_by(config, model.recogniser.spec)
     calibrating = Calibrating(config, model.recogniser, clock=SystemClock())
     with recordings_progress() as progress:
         return calibrating.calibrate(recordings, order, progress=progress)
@@ -203,13 +203,6 @@ def _recordings(arguments: argparse.Namespace) -> "list[Recording]":
 
     labelled = [one for data in arguments.data for one in read_dataset(data)]
     return [*labelled, *(one for folder in arguments.evening for one in evenings(folder))]
-
-
-def _served_by(config: "Config", spec: "RecogniserSpec") -> "Config":
-    """With the evidence of a model that names sounds, if it is one."""
-    from detector.service.named import named
-
-    return named(config, spec.tellings, frozenset(spec.labels), spec.content_hash).config
 
 
 def write_all(texts: Mapping[Path, str]) -> None:

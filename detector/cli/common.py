@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from detector.config import Config
+    from detector.core.recognition import RecogniserSpec
+    from detector.model.meantime import Patience
     from detector.service.control_client import ControlClient
     from detector.service.parts import LoadedModel
 
@@ -114,23 +116,65 @@ class _Person(logging.Formatter):
 
 
 def load_model(
-    arguments: argparse.Namespace, config: "Config", *, fetch: bool = True, rests: bool = False
+    arguments: argparse.Namespace,
+    config: "Config",
+    *,
+    rests: bool = False,
+    patience: "Patience | None" = None,
 ) -> "LoadedModel":
     """The model, having classified one window of silence: the first one takes longest.
 
     With ``rests`` it rests in quiet, if it is configured to: for whoever listens for days.
+    With ``patience`` a fetch that takes longer goes on aside: for whoever must have an ear.
     Where there is none, none is named and none can be fetched, the one that comes with the detector
     stands in, which is said.  Raises ModelError where one is damaged or no classifier.
     """
     from detector.core.errors import ModelError
     from detector.service.standin import load_file, load_stand_in
 
-    find = fetched_model if fetch else found_model
     try:
-        path = find(arguments, config)
+        path = fetched_model(arguments, config, patience)
     except ModelError as error:
         return load_stand_in(error, arguments.model, config.model, os.environ)
     return load_file(path, config.model, rests=rests and config.model.rest)
+
+
+def reloaded_model(
+    arguments: argparse.Namespace, config: "Config", *, may_stand_in: bool
+) -> "LoadedModel":
+    """The model of a configuration that was read anew, for the daemon: nothing is fetched.
+
+    The built-in one stands in only where it does already: one that is lost from the disk meanwhile
+    is no reason to hear less.  Raises ModelError.
+    """
+    from detector.core.errors import ModelError
+    from detector.service.standin import load_file, load_stand_in
+
+    try:
+        path = found_model(arguments, config)
+    except ModelError as error:
+        if not may_stand_in:
+            raise
+        return load_stand_in(error, arguments.model, config.model, os.environ)
+    return load_file(path, config.model, rests=config.model.rest)
+
+
+def check_wanted(model: "LoadedModel", what: str) -> None:
+    """Raise ModelError where a model only stands in: what rests on it is soon worth nothing."""
+    from detector.core.errors import ModelError
+
+    if model.facts.stands_in:
+        raise ModelError(f"{what} rests on YAMNet, which is not here: detector model fetch")
+
+
+def served_by(config: "Config", spec: "RecogniserSpec") -> "Config":
+    """With the evidence of a model that names sounds, if it is one, and those that it knows."""
+    from detector.service.named import named
+
+    served = named(config, spec.tellings, frozenset(spec.labels), spec.content_hash)
+    for line in served.lines():
+        logging.getLogger(__name__).warning("%s", line)
+    return served.config
 
 
 def found_model(arguments: argparse.Namespace, config: "Config") -> Path:
@@ -145,7 +189,9 @@ def found_model(arguments: argparse.Namespace, config: "Config") -> Path:
     return found
 
 
-def fetched_model(arguments: argparse.Namespace, config: "Config") -> Path:
+def fetched_model(
+    arguments: argparse.Namespace, config: "Config", patience: "Patience | None" = None
+) -> Path:
     """Where the model is; fetches it, with a progress bar, where it is not."""
     from detector.cli.progress import download_progress
     from detector.model.store import resolve_model
@@ -157,6 +203,7 @@ def fetched_model(arguments: argparse.Namespace, config: "Config") -> Path:
             environ=os.environ,
             progress=progress,
             timeout_s=FETCH_TIMEOUT_S,
+            patience=patience,
         )
 
 

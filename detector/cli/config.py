@@ -11,6 +11,7 @@ from detector.cli.common import Subparsers, add_command, add_config_option, add_
 if TYPE_CHECKING:
     from detector.config import Config
     from detector.core.errors import Problem
+    from detector.service.fitted import InUse
 
 
 def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -68,6 +69,7 @@ def check(arguments: argparse.Namespace) -> int:
         raise ConfigError(problems)
     if found is None:
         print("class names were not checked: there is no model yet (detector model fetch)")
+        _tell_of_stand_in(config)
     sounds = ", ".join(config.enabled_sounds)
     print(f"{config.origins['']}: in order; node {config.node}, sounds: {sounds}")
     if config.calibration is not None:
@@ -86,19 +88,44 @@ def _held_against(config: "Config", model: Path) -> "tuple[list[Problem], frozen
     """
     from detector.config.checks import check_classes
     from detector.model.labels import read_model_labels
-    from detector.model.modelfile import read_model_file
-    from detector.model.stepfile import step_facts
-    from detector.service.fitted import InUse, in_force, warnings_of
+    from detector.service.fitted import in_force, warnings_of
 
-    labels, file = read_model_labels(model), read_model_file(model)
-    facts = step_facts(model, file.content)
-    tellings = facts.tellings if facts else {}
-    use = InUse(file.sha256, config.model.hop_seconds, tellings, frozenset(labels))
+    use = _in_use(model, config.model.hop_seconds)
     force = in_force(config, use)
-    problems = check_classes(force.config, labels)
+    problems = check_classes(force.config, read_model_labels(model))
     for line in () if problems else warnings_of(config, use):
         print(line)
     return problems, frozenset(force.misfits)
+
+
+def _in_use(model: Path, hop_s: float | None = None) -> "InUse":
+    """A model as evidence is fitted for it; without a hop, at the one that its file names."""
+    from detector.model.labels import read_model_labels
+    from detector.model.modelfile import read_model_file
+    from detector.model.stepfile import step_facts
+    from detector.service.fitted import InUse
+
+    labels, file = read_model_labels(model), read_model_file(model)
+    facts = step_facts(model, file.content)
+    hop_s = hop_s or (facts.hop_s if facts else 0.0)
+    return InUse(file.sha256, hop_s, facts.tellings if facts else {}, frozenset(labels))
+
+
+def _tell_of_stand_in(config: "Config") -> None:
+    """What the built-in model makes of it, for as long as there is no other."""
+    from detector.core.errors import ConfigError
+    from detector.model.embedded import embedded_model
+    from detector.service.fitted import warnings_of
+
+    path = embedded_model()
+    if path is None or config.model.sha256 is not None:
+        return
+    try:
+        lines = list(warnings_of(config, _in_use(path)))
+    except ConfigError as error:
+        lines = [str(error.problems[0])]
+    for line in lines:
+        print(f"while the built-in model stands in: {line}")
 
 
 def show(arguments: argparse.Namespace) -> int:

@@ -230,10 +230,16 @@ def _clock() -> Finding:
     return Finding(Verdict.SKIPPED, "no systemd-timesyncd here to ask")
 
 
+_ANEW_REMEDY = "once the model is in order, see above, start the service anew"
+
+
 def _service(config: "Config") -> Finding:
     client = running_service(config.node)
     if client is not None:
-        return Finding(Verdict.OK, f"runs: {client.request('status')['status']}")
+        status = client.request("status")
+        warned = bool(status["health"].get("model_warning"))
+        verdict, remedy = (Verdict.WARNING, _ANEW_REMEDY) if warned else (Verdict.OK, "")
+        return Finding(verdict, f"runs: {status['status']}", remedy)
     remedy = f"sudo {Path(sys.argv[0]).absolute()} service install"
     systemctl = shutil.which("systemctl")
     if systemctl is None:

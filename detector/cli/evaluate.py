@@ -14,6 +14,7 @@ from detector.cli.common import (
     add_model_option,
     load,
     load_model,
+    served_by,
 )
 from detector.core.errors import DataError
 
@@ -135,10 +136,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     config = _config(arguments)
     recordings = read_dataset(arguments.data)
+    ears = _ears(arguments, config)
+    config = served_by(config, ears.recognisers[0].spec)
     order = _order(arguments, config, recordings)
     config = replace(config, sounds={name: config.sounds[name] for name in order.sounds})
     splits = _splits(arguments, config, recordings)
-    ears = _ears(arguments, config)
     with evaluation_progress(arguments.data) as progress:
         result = evaluate(recordings, splits, order, ears, progress)
     if arguments.json:

@@ -12,6 +12,7 @@ from detector.cli.common import (
     add_source_options,
     load,
     load_model,
+    reloaded_model,
     with_source,
 )
 
@@ -58,18 +59,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _listen(arguments: argparse.Namespace, config: "Config", launch: "Launch") -> int:
     """What is imported here takes longer than to open a device, so that comes before."""
+    from detector.model.meantime import Patience
     from detector.service.clock import SystemClock
     from detector.service.daemon import Daemon
     from detector.service.machine import device_info
     from detector.service.parts import Surroundings
 
-    model = load_model(arguments, config, rests=True)
+    model = load_model(arguments, config, rests=True, patience=Patience())
+    stands_in = bool(model.facts.stands_in)
     around = Surroundings(
         clock=SystemClock(),
         environ=os.environ,
         device=device_info(),
         load_config=lambda: with_source(load(arguments, level=None), arguments),
-        load_model=lambda changed: load_model(arguments, changed, fetch=False, rests=True),
+        load_model=lambda changed: reloaded_model(arguments, changed, may_stand_in=stands_in),
         launch=launch,
     )
     return Daemon(config, model, around).run()

@@ -12,6 +12,7 @@ from detector.cli.common import (
     add_command,
     add_config_option,
     add_model_option,
+    check_wanted,
     load,
     load_model,
 )
@@ -229,7 +230,9 @@ def _recogniser(arguments: argparse.Namespace) -> "Recogniser | None":
 
     if arguments.features != "embedding" and not arguments.compare:
         return None
-    recogniser = load_model(arguments, load(arguments)).recogniser
+    model = load_model(arguments, load(arguments))
+    check_wanted(model, "the embedding")
+    recogniser = model.recogniser
     if EMBEDDING not in recogniser.spec.outputs:
         raise DataError("the model gives no embedding: train on --features mfcc alone")
     return recogniser

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detector.cli.common import Subparsers, add_command, set_up_logging
-from detector.core.errors import DataError
+from detector.core.errors import DataError, ModelError
 
 if TYPE_CHECKING:
     from detector.core.recognition import Recogniser
@@ -52,7 +52,7 @@ def add_crnn(roads: "Subparsers[argparse.ArgumentParser]") -> None:
         help="to be learnt; default: all shipped ones that are labelled in DATA",
     )
     parser.add_argument(
-        "--epochs", type=_count, default=None, metavar="N", help="at most so many (default: 14)"
+        "--epochs", type=_count, default=None, metavar="N", help="at most so many (default: 20)"
     )
     parser.add_argument(
         "--batches", type=_count, default=None, metavar="N", help="in an epoch (default: 150)"
@@ -152,7 +152,9 @@ def _teacher(option: Path | None) -> "Recogniser | None":
     from detector.model.trial import open_classifier
     from detector.workbench.passages import TEACHER_HOP_S
 
-    path = find_model(option=option, configured=None, environ=os.environ)
+    if option is not None and not option.is_file():
+        raise ModelError(f"{option}: --teacher names no file")
+    path = option or find_model(option=None, configured=None, environ=os.environ)
     if path is None:
         return None
     return WindowRecogniser(open_classifier(path), hop_seconds=TEACHER_HOP_S)

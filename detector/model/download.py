@@ -1,14 +1,16 @@
 """Fetch a published file: verified by size and SHA-256, put in place whole or not at all."""
 
+import glob
 import hashlib
 import http.client
 import os
 import tempfile
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -22,6 +24,8 @@ Progress = Callable[[int, int | None], None]
 _PIECE_BYTES = 64 * 1024
 _SCHEMES = ("https", "http", "file")
 _PERMISSIONS = 0o644
+_LEFT_OVER_S = 600.0
+"""A temporary file that nobody wrote to for longer belongs to nobody."""
 
 
 class FetchError(ModelError):
@@ -85,6 +89,7 @@ def _temporary_beside(destination: Path) -> Iterator[_Temporary]:
     """Open a temporary file in the destination's folder, so that it can be renamed; then gone."""
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
+        _clear_left_over(destination)
         descriptor, name = tempfile.mkstemp(dir=destination.parent, prefix=f".{destination.name}.")
     except OSError as error:
         raise _unwritable(destination.parent, error) from error
@@ -93,6 +98,14 @@ def _temporary_beside(destination: Path) -> Iterator[_Temporary]:
             yield _Temporary(Path(name), file)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _clear_left_over(destination: Path) -> None:
+    """What a process that was killed meanwhile has left; one at work writes all the time."""
+    for path in destination.parent.glob(f".{glob.escape(destination.name)}.*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _LEFT_OVER_S:
+                path.unlink()
 
 
 @contextmanager

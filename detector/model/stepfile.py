@@ -50,42 +50,48 @@ def step_facts(path: Path, content: bytes) -> StepFacts | None:
 
     Raises ModelError where it is one, but cannot be understood.
     """
-    text = _entry(content)
-    if text is None:
-        return None
     try:
-        return _facts(json.loads(text))
+        text = _entry(content)
+        return None if text is None else _facts(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ModelError(f"{path}: {ENTRY} in it is damaged: {reason}") from error
 
 
-def packed(graph: bytes, labels: tuple[str, ...], document: Mapping[str, Any]) -> bytes:
+def packed(
+    graph: bytes, labels: tuple[str, ...], document: Mapping[str, Any], *, entry: str = ENTRY
+) -> bytes:
     """A graph with its labels and what is to be known of it; the same for the same."""
     file = io.BytesIO()
     file.write(graph)
     with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
         for name, text in (
             (LABELS_ENTRY, "".join(f"{label}\n" for label in labels)),
-            (ENTRY, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)),
+            (entry, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)),
         ):
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
     return file.getvalue()
 
 
 def _entry(content: bytes) -> str | None:
+    """The document's text; None of a file that holds none. Raises ValueError for one unreadable."""
     file = io.BytesIO(content)
     if not zipfile.is_zipfile(file):
         return None
     try:
-        with zipfile.ZipFile(file) as archive:
-            entry = archive.NameToInfo.get(ENTRY)
-            if entry is None or entry.file_size > _MOST_BYTES:
-                return None
-            with archive.open(entry) as opened:
-                return opened.read(entry.file_size + 1).decode("utf-8")
+        archive = zipfile.ZipFile(file)
     except Exception:  # noqa: BLE001 # whoever reads the labels says what is wrong with the archive
         return None
+    entry = archive.NameToInfo.get(ENTRY)
+    if entry is None:
+        return None
+    if entry.file_size > _MOST_BYTES:
+        raise ValueError(f"{entry.file_size} bytes, more than {_MOST_BYTES}")
+    try:
+        with archive.open(entry) as opened:
+            return opened.read(entry.file_size + 1).decode("utf-8")
+    except Exception as error:  # zipfile and zlib raise many kinds
+        raise ValueError(f"it cannot be read: {error}") from error
 
 
 def _facts(document: dict[str, Any]) -> StepFacts:
@@ -102,6 +108,8 @@ def _facts(document: dict[str, Any]) -> StepFacts:
     )
     if facts.window_steps % facts.steps or not _is_whole(facts.hop_s / STEP_S / facts.steps):
         raise ValueError("window and hop are not so many calls")
+    if facts.hop_s > facts.window_steps * STEP_S + 1e-9:
+        raise ValueError("the hop is longer than the window")
     return facts
 
 

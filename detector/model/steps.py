@@ -5,6 +5,7 @@ probabilities for some steps and the state after them.  Audio is heard once; no 
 again for the one that follows.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -28,14 +29,18 @@ from detector.core.recognition import (
 )
 from detector.model.interpreter import RuntimeName, open_graph
 from detector.model.labels import choose_labels, label_lists
-from detector.model.logmel import BANDS, ROW_SAMPLES, SPAN_SAMPLES, LogMel
+from detector.model.logmel import BANDS, ROW_SAMPLES, SILENCE, SPAN_SAMPLES, LogMel
 from detector.model.modelfile import read_model_file
 from detector.model.stepfile import StepFacts, step_facts
+
+_log = logging.getLogger(__name__)
 
 STEP_SAMPLES = round(STEP_S * SAMPLE_RATE_HZ)
 _STEP_ROWS = STEP_SAMPLES // ROW_SAMPLES
 _SMALLEST = 1e-6
 """Scores are kept from 0 and 1: their log-odds must be finite."""
+_LOUDEST = 10.0
+"""Of log-mel energies: far beyond full scale, where sums are no numbers, no row says more."""
 
 
 class StepModel:
@@ -70,6 +75,11 @@ class StepModel:
         classes = int(self._told[3]["shape"][2])
         self.labels = choose_labels(path, label_lists(path, file.content), classes)
         """Names of the sounds, index = column of the scores."""
+        if unknown := [sound for sound in facts.tellings if sound not in self.labels]:
+            raise ModelError(
+                f"{path}: damaged: it says how {unknown[0]} is decided on, which is not among its "
+                f"labels, {', '.join(self.labels)}"
+            )
 
     @property
     def window_samples(self) -> int:
@@ -105,10 +115,14 @@ class StepModel:
             raise ModelError(f"{self._path}: the model failed: {''.join(first)}") from error
 
     def outputs(self, window: Samples) -> Mapping[str, Array]:
-        """What it makes of one window, shape (window_samples,), that nothing came before."""
-        (observation,) = StepRecogniser(self, hop_seconds=self.facts.hop_s).feed(
-            Block(0, window, 0.0)
-        )
+        """What it makes of one window, shape (window_samples,), that nothing came before.
+
+        Raises ModelError where the interpreter fails, or the model gives what is no number.
+        """
+        recogniser = StepRecogniser(self, hop_seconds=self.facts.hop_s)
+        (observation,) = recogniser.feed(Block(0, window, 0.0))
+        if recogniser.losses:
+            raise ModelError(f"{self._path}: not to be used: what it gives are no numbers")
         return observation.outputs
 
     def scores(self, window: Samples) -> Array:
@@ -127,7 +141,7 @@ class StepModel:
         if not is_right:
             raise ModelError(
                 f"{self._path}: not a model of {self.facts.steps} steps: it takes rows of shape "
-                f"{tuple(rows)} and tells shape {tuple(told)}"
+                f"{tuple(map(int, rows))} and tells shape {tuple(map(int, told))}"
             )
         return int(rows[1])
 
@@ -147,7 +161,8 @@ class StepRecogniser:
     """A model of steps over a stream: an observation every hop. Owned by one thread.
 
     An observation begins with the first of its steps; it ends with the last sample that these look
-    at.  A score is the largest of its class's steps.  After a gap all is forgotten.
+    at.  A score is the largest of its class's steps.  After a gap all is forgotten; and when the
+    model gives what is no number, which in its memory would stay for good and hear nothing.
 
     Raises ModelError for a hop that is not a multiple of the model's call.
     """
@@ -165,6 +180,8 @@ class StepRecogniser:
         """That no call has taken for good."""
         self._steps: Array = np.zeros((0, len(model.labels)), np.float32)
         self._state: Array = np.zeros(model.units, np.float32)
+        self.losses = 0
+        """How often what the model gave were no numbers."""
 
     @property
     def spec(self) -> RecogniserSpec:
@@ -191,7 +208,7 @@ class StepRecogniser:
             self._forget(item.start_sample)
         self._next_sample = item.end_sample
         self._audio = np.concatenate([self._audio, item.samples])
-        self._rows = np.concatenate([self._rows, self._mel.feed(item.samples)])
+        self._rows = np.concatenate([self._rows, _bounded(self._mel.feed(item.samples))])
         return self._told()
 
     def fresh(self) -> "StepRecogniser":
@@ -209,7 +226,7 @@ class StepRecogniser:
     def _told(self) -> list[Observation]:
         model, observations, used = self._model, list[Observation](), 0
         while len(self._rows) - used >= model.rows:
-            steps, self._state = model.call(self._rows[used : used + model.rows], self._state)
+            steps = self._call(self._rows[used : used + model.rows])
             used += model.facts.steps * _STEP_ROWS
             self._steps = np.concatenate([self._steps, steps])
             if len(self._steps) == model.facts.window_steps:
@@ -217,6 +234,17 @@ class StepRecogniser:
                 self._move_on()
         self._rows = self._rows[used:]
         return observations
+
+    def _call(self, rows: Array) -> Array:
+        steps, state = self._model.call(rows, self._state)
+        if np.isfinite(state).all() and np.isfinite(steps).all():
+            self._state = state
+            return steps
+        if not self.losses:
+            _log.warning("the model gave what is no number: it begins anew, remembering nothing")
+        self.losses += 1
+        self._state = np.zeros_like(self._state)
+        return np.zeros_like(steps)
 
     def _observation(self) -> Observation:
         scores = self._steps.max(axis=0)
@@ -239,6 +267,12 @@ class StepRecogniser:
         self._steps = self._steps[self._hop :]
         self._audio = self._audio[self._hop * STEP_SAMPLES :]
         self._begin_sample += self._hop * STEP_SAMPLES
+
+
+def _bounded(rows: Array) -> Array:
+    """Rows from silence to what is far too loud, whatever the samples were."""
+    rows = np.nan_to_num(rows, copy=False, nan=SILENCE, posinf=_LOUDEST, neginf=SILENCE)
+    return np.clip(rows, SILENCE, _LOUDEST, out=rows)
 
 
 def _hop_steps(hop_seconds: float, facts: StepFacts) -> int:

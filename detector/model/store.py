@@ -8,6 +8,7 @@ from pathlib import Path
 
 from detector.core.errors import ModelError
 from detector.model.download import FetchError, Progress, fetch
+from detector.model.meantime import Patience, fetched_in_time
 from detector.model.modelfile import sha256_of
 
 _log = logging.getLogger(__name__)
@@ -111,10 +112,12 @@ def resolve_model(
     published: PublishedModel = OFFICIAL,
     progress: Progress | None = None,
     timeout_s: float = TIMEOUT_S,
+    patience: Patience | None = None,
 ) -> Path:
     """Find the model as ``find_model`` does, or fetch it into a cache.
 
-    ``timeout_s`` is how long an address may be silent.
+    ``timeout_s`` is how long an address may be silent; ``patience`` how long all of it may take
+    before it is left to go on aside, which is LateError.
     Raises ModelError: a first line that says what is wrong, then where it was looked for, what
     each address answered, and how to put the file there by hand.
     """
@@ -123,8 +126,15 @@ def resolve_model(
         return found
     candidates = cache_candidates(environ, published)
     destination = cache_destination(candidates)
+
+    def get(report: Progress | None) -> None:
+        _fetch(published, destination, progress=report, timeout_s=timeout_s)
+
     try:
-        _fetch(published, destination, progress=progress, timeout_s=timeout_s)
+        if patience is None:
+            get(progress)
+        else:
+            fetched_in_time(get, patience, progress=progress)
     except FetchError as error:
         raise ModelError(_nowhere(candidates, error)) from error
     return destination

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from detector.config import Config, EvidenceConfig, FittedFor
+from detector.config import Config, EvidenceConfig, FittedFor, SoundConfig
 from detector.config.calibration import without_calibration
 from detector.config.own import is_own
 from detector.core.errors import ConfigError
@@ -51,6 +51,8 @@ class InForce:
     """What a model that names sounds makes of the configuration."""
     unusable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Sounds of one's own that are left out, and why."""
+    unheard: Mapping[str, SoundConfig] = field(default_factory=lambda: MappingProxyType({}))
+    """Enabled sounds that are not listened for, as they are configured."""
 
     @property
     def reasons(self) -> Mapping[str, str]:
@@ -77,14 +79,15 @@ def in_force(config: Config, use: InUse) -> InForce:
 
     Raises ConfigError where a model that names sounds knows none of them.
     """
-    served = named(config, use.tellings, use.labels, use.recogniser)
+    served, wanted = named(config, use.tellings, use.labels, use.recogniser), config.enabled_sounds
     config, reader = served.config, HeadReader()
     unusable = {name: why for name in config.sounds if (why := _own_unusable(config, name, use))}
     config = _without(config, unusable) if unusable else config
     found = {name: _of_sound(config, name, use, reader) for name in config.enabled_sounds}
     misfits = {name: why for name, why in found.items() if why}
     left = without_calibration(config, misfits)
-    return InForce(left, MappingProxyType(misfits), served, MappingProxyType(unusable))
+    unheard = {name: sound for name, sound in wanted.items() if name not in left.sounds}
+    return InForce(left, MappingProxyType(misfits), served, MappingProxyType(unusable), unheard)
 
 
 def _without(config: Config, names: Collection[str]) -> Config:

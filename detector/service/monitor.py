@@ -1,7 +1,7 @@
 """Watches the worker: microphone state, level, health, and what the watchdog may know."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from detector import __version__
@@ -59,11 +59,13 @@ class Monitor:
         tell: Callable[[list[Event]], None],
         is_armed: Callable[[], bool],
         diary: Diary,
+        unheard: Iterable[str] = (),
     ) -> None:
+        """``unheard``: sounds that are configured, but not listened for."""
         self._is_armed = is_armed
         self.worker = worker
         self.outputs = outputs
-        self.model = model
+        self.model, self.unheard = model, tuple(unheard)
         self._events = events
         self._clock = clock
         self._tell = tell
@@ -136,7 +138,14 @@ class Monitor:
         cost_ms = self.worker.statistics.feed_ms_percentile(50)
         cost = "no window yet" if cost_ms is None else f"{cost_ms:.0f} ms a window"
         state, source = self.mic_state, self.worker.source.status.description
-        return f"microphone {state}: {source} | {self.outputs.description} | {cost}"
+        line = f"microphone {state}: {source} | {self.outputs.description} | {cost}"
+        return " | ".join(one for one in (line, self._model_warning) if one)
+
+    @property
+    def _model_warning(self) -> str:
+        """What is not as it should be with the model; nothing where all is."""
+        unheard = f"not listened for: {', '.join(self.unheard)}" if self.unheard else ""
+        return "; ".join(one for one in (self.model.stands_in, unheard) if one)
 
     def health(self) -> Health:
         """How everything fares."""
@@ -160,7 +169,7 @@ class Monitor:
             mqtt=self.outputs.mqtt_health(),
             model=f"{self.model.name}/{spec.content_hash[:8]}",
             runtime=self.model.runtime,
-            model_warning=self.model.stands_in or None,
+            model_warning=self._model_warning or None,
             uptime_s=now_s - self._diary.started_s,
             version=__version__,
             last_audio_age_s=None if disposed_s is None else max(0.0, now_s - disposed_s),

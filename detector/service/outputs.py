@@ -13,7 +13,7 @@ from detector.alerts.messages import Health, MqttHealth, SelfTestReport
 from detector.alerts.mqtt_sink import MqttSink
 from detector.alerts.outbox import Outbox
 from detector.alerts.sinks import Sink
-from detector.config import Config
+from detector.config import Config, SoundConfig
 from detector.core.clock import Clock
 from detector.core.events import Command, Event
 
@@ -31,7 +31,8 @@ class Outputs:
 
     ``start`` and ``stop`` belong to one thread; ``tell`` and the states may come from any.
     ``on_left`` hears what an earlier run left undone, when that has been taken up again; it is
-    called on the journal's thread, at the latest soon after ``start``.
+    called on the journal's thread, at the latest soon after ``start``.  ``unheard`` are sounds that
+    are configured but not listened for.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Outputs:
         on_command: Callable[[Command, str], None],
         environ: Mapping[str, str],
         directory: Path,
+        unheard: Mapping[str, SoundConfig] | None = None,
         on_left: Callable[[Left], None] = lambda _left: None,
         stream: TextIO | None = None,
     ) -> None:
@@ -54,6 +56,7 @@ class Outputs:
                 name=config.name,
                 area=config.area,
                 sounds=config.enabled_sounds,
+                unheard=unheard,
                 device=device,
                 on_command=on_command,
                 clock=clock,
@@ -127,10 +130,12 @@ class Outputs:
         """Whether every outlet has acknowledged all that was told under this id."""
         return self._outbox.is_delivered(event_id)
 
-    def update_sounds(self, config: Config) -> None:
+    def update_sounds(
+        self, config: Config, unheard: Mapping[str, SoundConfig] | None = None
+    ) -> None:
         """Take the sounds of a new configuration; what belongs to sounds that went is removed."""
         if self._mqtt is not None:
-            self._mqtt.update_sounds(config.enabled_sounds)
+            self._mqtt.update_sounds(config.enabled_sounds, unheard)
 
     def set_threshold(self, sound: str, value: float) -> None:
         """Show a threshold that is in force."""

@@ -27,7 +27,7 @@ from detector.service.control_client import SOCKET_NAME
 from detector.service.desk import Desk
 from detector.service.diary import Diary
 from detector.service.eventmaker import EventMaker
-from detector.service.fitted import InUse, in_force
+from detector.service.fitted import InForce, InUse, in_force
 from detector.service.monitor import ModelFacts, Monitor
 from detector.service.outputs import Outputs
 from detector.service.overrides import Overrides, state_directory
@@ -107,7 +107,8 @@ class Parts:
         cannot be what it should.
         """
         self._around = around
-        raw, config = config, _usable(config, model)
+        raw, force = config, _usable(config, model)
+        config = force.config
         directory = state_directory(config, around.environ)
         self.overrides = Overrides(directory, config.node)
         self.outputs = Outputs(
@@ -117,6 +118,7 @@ class Parts:
             on_command=on_command,
             environ=around.environ,
             directory=directory,
+            unheard=force.unheard,
             on_left=self._end_what_was_left_on,
         )
         self.control = ControlServer(runtime_directory(around.environ) / SOCKET_NAME)
@@ -134,6 +136,7 @@ class Parts:
             tell=self.teller.tell,
             is_armed=lambda: self.overrides.armed,
             diary=diary,
+            unheard=(*force.unheard, *config.left_out),
         )
         self.desk = self._desk(config)
 
@@ -202,14 +205,16 @@ class Parts:
 
     def take_sounds(self, config: Config, model: LoadedModel, pipeline: Pipeline) -> None:
         """Go over to other sounds, or another model, without ceasing to listen."""
-        config = _usable(config, model)
+        force = _usable(config, model)
+        config = force.config
         self.desk.finish()
         self.worker.submit(lambda old: self.teller.tell(old.close(OffsetReason.RELOADED)))
-        self.outputs.update_sounds(config)
+        self.outputs.update_sounds(config, force.unheard)
         self.desk = self._desk(config)
         self.desk.apply_overrides(pipeline)
         self.worker.replace_pipeline(pipeline)
         self.monitor.model = model.facts
+        self.monitor.unheard = (*force.unheard, *config.left_out)
 
     def pipeline(self, config: Config, model: LoadedModel) -> Pipeline:
         """A pipeline that tells these parts; raises ConfigError if sounds and model disagree."""
@@ -243,9 +248,9 @@ class Parts:
         )
 
 
-def _usable(config: Config, model: LoadedModel) -> Config:
-    """The configuration without what of its calibration was fitted for another model or hop."""
-    return in_force(config, InUse.of(model.recogniser.spec)).config
+def _usable(config: Config, model: LoadedModel) -> InForce:
+    """What of the configuration can be used with a model and its hop."""
+    return in_force(config, InUse.of(model.recogniser.spec))
 
 
 def window_document(snapshot: Snapshot) -> dict[str, object]:

@@ -1,26 +1,33 @@
-"""A scene made by code: a quiet room, a telephone, a siren, and a smoke alarm.
+"""A scene made by code: a quiet room, a crying baby, a telephone, a siren, and a smoke alarm.
 
 The alarm is the standard temporal-three pattern (ISO 8201, ANSI S3.41): 0.5 s on, 0.5 s off,
-three times, then 1.5 s of silence, at the 3.1 kHz of common piezo sounders.  It is synthetic: good
-for showing that everything works, no evidence of how real alarms are heard.
+three times, then 1.5 s of silence, at the 3.1 kHz of common piezo sounders.  All is synthetic:
+good for showing that everything works, no evidence of how the real things are heard.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.core.audio import SAMPLE_RATE_HZ, Samples
 
-SCENE_SOUNDS = ("phone_ring", "siren", "smoke_alarm")
+SCENE_SOUNDS = ("baby_cry", "phone_ring", "siren", "smoke_alarm")
 """The sounds in it, in their order."""
 ALARM_HZ = 3_100.0
 ALARM_CYCLES = 3
-ALARM_BEGINS_S = 11.0
+ALARM_BEGINS_S = 19.0
+
+_CRY_HZ = 380.0
+_RESONANCES = ((1_100.0, 250.0, 1.0), (3_200.0, 500.0, 0.6), (4_800.0, 700.0, 0.3))
+"""Of an infant's throat and mouth: hertz, width and strength."""
 
 
 def alarm_scene() -> Samples:
-    """The scene, shape (n,), 25 s at 16 kHz; the alarm begins at ALARM_BEGINS_S."""
-    samples = _room(25.0, np.random.default_rng(20260101))
-    _add(samples, _ringtone(), at_s=1.5)
-    _add(samples, _siren(3.0), at_s=5.5)
+    """The scene, shape (n,), 33 s at 16 kHz; the alarm begins at ALARM_BEGINS_S."""
+    samples = _room(33.0, np.random.default_rng(20260101))
+    for wail in range(4):
+        _add(samples, _wail(1.3, _CRY_HZ), at_s=1.5 + 1.75 * wail)
+    _add(samples, _ringtone(), at_s=9.5)
+    _add(samples, _siren(3.0), at_s=13.5)
     for cycle in range(ALARM_CYCLES):
         _add(samples, temporal_three(), at_s=ALARM_BEGINS_S + 4.0 * cycle)
     return np.clip(samples, -1.0, 1.0)
@@ -65,6 +72,27 @@ def _string(frequency_hz: float, seconds: float) -> Samples:
         for ratio, gain in partials
     )
     return np.asarray(0.15 * np.minimum(1.0, t / 0.002) * tone, np.float32)
+
+
+def _wail(seconds: float, frequency_hz: float) -> Samples:
+    """One breath of crying: the voice rises, trembles and falls."""
+    count = int(seconds * SAMPLE_RATE_HZ)
+    t = np.arange(count) / count
+    tremble = 1.0 + 0.012 * np.sin(2 * np.pi * 6.0 * seconds * t)
+    voice_hz = (
+        frequency_hz * tremble * (0.75 + 0.5 * np.sin(np.pi * np.minimum(1.15 * t, 1.0) ** 0.7))
+    )
+    phase = 2 * np.pi * np.cumsum(voice_hz) / SAMPLE_RATE_HZ
+    tone = 0.03 * np.random.default_rng(count).standard_normal(count)  # its breath
+    for k in range(1, int(7_800.0 / voice_hz.max()) + 1):
+        tone += np.sin(k * phase + k * k) * _resonance(k * voice_hz) / k**0.25
+    edge = np.minimum(1.0, np.minimum(t / 0.08, (1.0 - t) / 0.15))
+    return np.asarray(0.4 * edge * tone / np.abs(tone).max(), np.float32)
+
+
+def _resonance(frequency_hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    parts = (gain / (1.0 + ((frequency_hz - at) / width) ** 2) for at, width, gain in _RESONANCES)
+    return np.asarray(0.02 + sum(parts), np.float64)
 
 
 def _siren(seconds: float) -> Samples:

@@ -59,6 +59,9 @@ def load_stand_in(
         _log.info("%s", line)
     _log.warning("%s: it finds less; bring the model (detector model fetch), then start anew",
                  STANDS_IN)  # fmt: skip
+    if abs(wanted.hop_seconds - model.facts.hop_s) > 1e-9:
+        _log.warning("its hop is %g s; model.hop_seconds, %g, waits for YAMNet",
+                     model.facts.hop_s, wanted.hop_seconds)  # fmt: skip
     recogniser = StepRecogniser(model, hop_seconds=model.facts.hop_s)
     facts = ModelFacts("built-in", model.runtime_name, recogniser.spec, STANDS_IN)
     return LoadedModel(recogniser, facts, path)

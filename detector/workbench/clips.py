@@ -114,7 +114,7 @@ def hear(
             reason = str(error).removeprefix(f"{recording.path}").lstrip(": ")
             faulty.append(Unfit(recording, reason))
             continue
-        heard.append(_as_heard(recording, samples))
+        heard.append(as_heard(recording, samples))
         pieces = list(_pieces(recording, samples))
         faulty += [Unfit(recording, fault) for fault in _too_short(recording, pieces)]
         taken += [_featured(recording, label, piece, featuring) for label, piece in pieces]
@@ -159,7 +159,7 @@ def _too_short(recording: Recording, pieces: Sequence[tuple[str, Samples]]) -> I
             yield f"{what} is too short ({seconds:.2f} s): a clip needs {LEAST_S:g} s"
 
 
-def _as_heard(recording: Recording, samples: Samples) -> Heard:
+def as_heard(recording: Recording, samples: Samples) -> Heard:
     """As far as its fitness goes."""
     none = np.zeros(0)
     seconds = len(samples) / SAMPLE_RATE_HZ

@@ -1,5 +1,6 @@
 """``detector train crnn`` from recordings to the content of a file."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,10 +8,12 @@ from pathlib import Path
 from detector.config.sounds import shipped_sounds
 from detector.core.errors import DataError
 from detector.core.recognition import LOGITS, Recogniser
+from detector.workbench.clips import as_heard
 from detector.workbench.crnnnet import Diary, exported, keras_there
 from detector.workbench.crnnsettling import CALL_STEPS, SettledModel, settled_model
 from detector.workbench.crnntraining import Epoch, Going, Learnt, Recipe, learn
 from detector.workbench.dataset import Recording, by_sound, read_dataset
+from detector.workbench.fitness import unfit
 from detector.workbench.observe import Cache, recogniser_key
 from detector.workbench.parts import Parts, dealt
 from detector.workbench.passages import (
@@ -24,8 +27,10 @@ from detector.workbench.passages import (
 )
 from detector.workbench.recipe import NEIGHBOURS
 from detector.workbench.shelf import Shelf
-from detector.workbench.sounding import check_opens
+from detector.workbench.sounding import check_opens, read_samples
 
+_MADE = "2"
+"""Of passages; what was kept by other code is made anew."""
 MOST_BYTES = 1_000_000
 """Of a file: it lies beside the code, and on small machines."""
 
@@ -80,10 +85,12 @@ def train(order: Order, teaching: Recogniser | None, watcher: Watcher) -> Result
     parts = dealt(recordings, sounds, seed=order.seed)
     for recording in recordings:
         check_opens(recording.path)
+    _make_folders(order)
     teacher = None if teaching is None else teacher_of(teaching)
     if teacher is None and any(one.label == UNLABELLED for one in recordings):
         raise DataError(f"{order.data} holds recordings labelled {UNLABELLED}: they need a teacher")
     keras_there()
+    check_fit(recordings, sounds)
     watcher.said(_told(parts, sounds, teacher))
     learnt_from = [
         one
@@ -121,6 +128,28 @@ def _sounds(order: Order, recordings: Sequence[Recording]) -> tuple[str, ...]:
     return sounds
 
 
+def _make_folders(order: Order) -> None:
+    """Before an hour is spent; raises DataError for one that cannot be written to."""
+    for folder in filter(None, (order.logs, order.cache)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"{folder}: no folder can be made there: {error.strerror}") from error
+        if not os.access(folder, os.W_OK):
+            raise DataError(f"{folder} cannot be written to: no right to write into it")
+
+
+def check_fit(recordings: Sequence[Recording], sounds: Sequence[str]) -> None:
+    """Raise DataError, a line each, for recordings of which nothing right can be learnt.
+
+    Some that are clipped or faint are borne among many.
+    """
+    heard = [as_heard(one, read_samples(one.path)) for one in recordings]
+    faulty = [one for one in unfit(heard, frozenset(sounds)) if not one.is_bearable]
+    if faulty:
+        raise DataError("\n".join(map(str, faulty)))
+
+
 def _told_by_model() -> Iterable[str]:
     """Alarms are told by their beeps, whatever the model."""
     for name, sound in shipped_sounds().items():
@@ -137,7 +166,7 @@ def _material(
     number: int,
 ) -> list[Passage]:
     cache = Cache(order.cache)
-    key = _key(pool, sounds, teacher, order.seed + number)
+    key = material_key(pool, sounds, teacher, order.seed + number)
     kept = cache.get(key)
     if kept is not None:
         return from_arrays(kept)
@@ -146,14 +175,22 @@ def _material(
     return made
 
 
-def _key(
+def material_key(
     pool: Sequence[Recording], sounds: tuple[str, ...], teacher: Teacher | None, seed: int
 ) -> str:
+    """A name for what is made of a pool: all that it depends on."""
     from hashlib import sha256
 
     taught = "" if teacher is None else recogniser_key(teacher.recogniser.spec)
-    files = [f"{one.path.name} {one.path.stat().st_size} {one.label} {one.group}" for one in pool]
-    return sha256("\n".join((*files, *sounds, taught, str(seed))).encode()).hexdigest()
+    files = [_file_key(one) for one in pool]
+    return sha256("\n".join((_MADE, *files, *sounds, taught, str(seed))).encode()).hexdigest()
+
+
+def _file_key(one: Recording) -> str:
+    """A file, and all that is said of it."""
+    found = one.path.stat()
+    said = f"{one.label} {one.group} {one.events}"
+    return f"{one.path.name} {found.st_size} {found.st_mtime_ns} {said}"
 
 
 def _learnt(

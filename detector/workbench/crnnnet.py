@@ -5,7 +5,7 @@ same whether it is computed alone or among others; what lies before is the recur
 remember, and its state is handed from call to call.  That is what lets a model that learnt on
 passages listen for months.
 
-The one module that imports TensorFlow and Keras, which are the extra ``crnn``.
+The one module that imports Keras, of the extra ``crnn``, and but for ``ownclasses`` TensorFlow.
 """
 
 import os
@@ -54,9 +54,9 @@ WINDOW_STEPS, TEACHER_HOP_STEPS = 12, 6
 
 def keras_there() -> Any:
     """Keras with TensorFlow behind it; raises DataError where it is not installed."""
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # the only one that what follows is written for
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES", "0"))
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     try:
         import keras
     except ImportError as error:
@@ -226,7 +226,7 @@ def exported(net: Net, *, steps: int) -> bytes:
         tf.TensorSpec((1, net.shape.units), tf.float32, "state"),
     ]
     made = tf.function(inside.call, input_signature=wanted).get_concrete_function()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([made])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([made], tf.Module())
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
     content: bytes = converter.convert()

@@ -28,10 +28,10 @@ class Recipe:
     rate: float = 2e-3
     """Of learning; it falls to a hundredth along a cosine."""
     warm_up: int = 100
-    epochs: int = 14
+    epochs: int = 20
     epoch_batches: int = 150
     batch: int = 32
-    patience: int = 6
+    patience: int = 10
     """Epochs without anything better after which learning stops."""
     teacher_share: float = 0.15
     """Of what the teacher says, against what the labels say."""

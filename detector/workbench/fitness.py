@@ -1,7 +1,7 @@
 """Which recordings cannot be learnt from, and why: one line each, with what would be right."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,8 @@ class Unfit:
 
     recording: Recording
     reason: str
+    is_bearable: bool = False
+    """Whether what learns from thousands of them may still learn from it."""
 
     def __str__(self) -> str:
         return f"{self.recording.path}: {self.reason}"
@@ -38,31 +40,39 @@ class Unfit:
 
 def unfit(heard: Sequence[Heard], wanted: frozenset[str]) -> list[Unfit]:
     """Those of the recordings that cannot be used, for sounds ``wanted``."""
-    found = [Unfit(one.recording, why) for one in heard for why in _faults(one, wanted)]
+    found = [
+        Unfit(one.recording, why, is_bearable=bearable)
+        for one in heard
+        for why, bearable in _faults(one, wanted)
+    ]
     return [*found, *_leaks(heard)]
 
 
-def _faults(heard: Heard, wanted: frozenset[str]) -> Iterator[str]:
+def _faults(heard: Heard, wanted: frozenset[str]) -> Iterator[tuple[str, bool]]:
+    """What is wrong, and whether that is bearable."""
     check, recording = heard.sound_check, heard.recording
     if heard.seconds < SHORTEST_S:
-        yield f"is too short ({heard.seconds:.2f} s): {SHORTEST_S:g} s are needed, better some more"
+        needed = f"{SHORTEST_S:g} s are needed, better some more"
+        yield f"is too short ({heard.seconds:.2f} s): {needed}", False
         return
     for event in recording.events:
         if event.offset_s > heard.seconds + _LATE_S:
-            yield (
-                f"is {heard.seconds:.1f} s long, but {event.sound} is marked at "
-                f"{event.onset_s:g} s to {event.offset_s:g} s: is the label of another recording?"
-            )
+            marked = f"{event.sound} is marked at {event.onset_s:g} s to {event.offset_s:g} s"
+            why = f"is {heard.seconds:.1f} s long, but {marked}: is the label of another recording?"
+            yield why, False
     if check.clipped_share > MOST_CLIPPED:
-        yield (
-            f"is clipped ({check.clipped_share:.0%} of it at full scale): record it with less gain"
-        )
+        share = f"{check.clipped_share:.0%} of it at full scale"
+        yield f"is clipped ({share}): record it with less gain", True
     if check.loudest_dbfs < NOTHING_DBFS:
-        yield "holds digital silence: the microphone was off"
+        yield "holds digital silence: the microphone was off", False
     elif check.loudest_dbfs < FAINTEST_DBFS and recording.meaning.sound in wanted:
+        labelled = f"but labelled {recording.meaning.sound}"
         yield (
-            f"is silent ({check.loudest_dbfs:.0f} dBFS at its loudest), but labelled "
-            f"{recording.meaning.sound}: record it nearer or with more gain"
+            (
+                f"is silent ({check.loudest_dbfs:.0f} dBFS at its loudest), {labelled}: record it "
+                f"nearer or with more gain"
+            ),
+            True,
         )
 
 
@@ -79,7 +89,7 @@ def _leaks(heard: Sequence[Heard]) -> Iterator[Unfit]:
     for one, other in _alike(ordered):
         if _differ(one, other) and id(one) not in told:
             told.add(id(one))
-            yield _leak(one, other, "sounds like a copy of")
+            yield replace(_leak(one, other, "sounds like a copy of"), is_bearable=True)
 
 
 def _differ(one: Heard, other: Heard) -> bool:

@@ -1,6 +1,7 @@
 """What is learnt from, what tells when to stop, and what nobody hears before it is measured on."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from detector.core.errors import DataError
@@ -36,16 +37,46 @@ def dealt(recordings: Sequence[Recording], sounds: Sequence[str], *, seed: int) 
     scarce = tuple(one for one in sounds if len(groups_of(found[one])) < FEWEST_GROUPS)
     whole = {group for sound in scarce for group in groups_of(found[sound])}
     folds = fold_of_groups(recordings, folds=FOLDS, seed=seed)
+    groups = set(folds)
     held_out = {g for g, fold in folds.items() if fold == HELD_OUT_FOLD} - whole
     rest = [one for one in recordings if one.group not in held_out]
     watched = fold_of_groups(rest, folds=_STOP_FOLDS, seed=seed)
     stop = {g for g, fold in watched.items() if fold == 0} - whole
-    return Parts(
-        tuple(one for one in rest if one.group not in stop),
-        tuple(one for one in rest if one.group in stop),
-        tuple(one for one in recordings if one.group in held_out),
-        scarce,
-    )
+    sides = [groups - held_out - stop, stop, held_out]
+    _share_backgrounds(sides, _backgrounds(recordings), whole)
+    learn, watched_ones, held = (tuple(r for r in recordings if r.group in s) for s in sides)
+    return Parts(learn, watched_ones, held, scarce)
+
+
+def _backgrounds(recordings: Sequence[Recording]) -> dict[str, int]:
+    """Groups with recordings to mix into, and how many others each holds."""
+    kinds: dict[str, list[bool]] = defaultdict(list)
+    for one in recordings:
+        kinds[one.group].append(not one.is_strong and one.meaning.is_background)
+    return {group: of.count(False) for group, of in kinds.items() if any(of)}
+
+
+def _share_backgrounds(
+    sides: Sequence[set[str]], grounds: Mapping[str, int], whole: set[str]
+) -> None:
+    """A part without any is given a group of them, by the one that has most.
+
+    Raises DataError where there are too few.
+    """
+    for side in sides:
+        if side & grounds.keys():
+            continue
+        richest = max(sides, key=lambda one: len(one & grounds.keys()))
+        spare = sorted((richest & grounds.keys()) - whole, key=lambda one: (grounds[one], one))
+        if len(richest & grounds.keys()) < 2 or not spare:
+            raise DataError(
+                f"backgrounds are of {_counted(len(grounds))}, at least {len(sides)} are needed, "
+                f"to learn from, to watch and to measure on: add recordings of rooms in which none "
+                f"of the sounds is (room_tone, evening, kitchen, music, speech …), of other "
+                f"occasions or places"
+            )
+        richest.remove(spare[0])
+        side.add(spare[0])
 
 
 def _require(recordings: Sequence[Recording], sounds: Sequence[str]) -> None:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from detector.core.audio import SAMPLE_RATE_HZ, Samples
 from detector.core.recognition import LOGITS, Array, Recogniser
 from detector.model.logmel import BANDS, ROW_SAMPLES, LogMel
+from detector.workbench import marked
+from detector.workbench.dataset import Recording
 from detector.workbench.labels import meaning
 from detector.workbench.observe import observe
 from detector.workbench.shelf import Shelf
@@ -105,11 +107,32 @@ def truths_of(strip: Strip, sounds: Sequence[str], steps: int) -> Truths:
 def passages(
     shelf: Shelf, sounds: Sequence[str], teacher: Teacher | None, *, seed: int
 ) -> Iterator[Passage]:
-    """Of all strips of a pool."""
+    """Of all strips of a pool, and of what is marked in it."""
     for strip in strips(shelf, sounds, seed=seed):
         passage = passage_of(strip, sounds, teacher)
         if len(passage.truths):
             yield passage
+    for recording in shelf.recordings:
+        if recording.is_strong:
+            yield from marked_passages(shelf, recording, sounds, teacher)
+
+
+def marked_passages(
+    shelf: Shelf, recording: Recording, sounds: Sequence[str], teacher: Teacher | None
+) -> Iterator[Passage]:
+    """Of a recording in which sounds are marked."""
+    samples = shelf.samples(recording)
+    told = marked.truths(recording, sounds, len(samples) // marked.STEP_SAMPLES)
+    for first, last, category in marked.spans(recording, len(told)):
+        piece = samples[first * marked.STEP_SAMPLES : last * marked.STEP_SAMPLES]
+        rows = log_mel(piece).astype(np.float16)
+        steps = len(rows) // STEP_ROWS
+        taught = np.zeros((0, 0), np.float16) if teacher is None else teacher.logits(piece)
+        if steps:
+            yield Passage(
+                rows[: steps * STEP_ROWS], told[first : first + steps], taught, category,
+                recording.group,
+            )  # fmt: skip
 
 
 def as_arrays(made: Sequence[Passage]) -> Mapping[str, NDArray[np.generic]]:

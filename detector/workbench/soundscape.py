@@ -93,7 +93,7 @@ def scenes(
     there = [sound for sound in sounds if shelf.of_sound(sound) or shelf.is_synthetic(sound)]
     if not there:
         raise DataError(f"no recording is labelled {' or '.join(sounds)}")
-    _require_backgrounds(shelf)
+    require_backgrounds(shelf)
     used = dict.fromkeys(there, 0)
     events = min(len(there), max(1, int(plan.scene_s / plan.spacing_s) - 1))
     for number in range(count):
@@ -110,7 +110,7 @@ def evenings(shelf: Shelf, plan: Plan, *, count: int, seed: int) -> Iterator[Sce
 
     Raises DataError where there is no background.
     """
-    _require_backgrounds(shelf)
+    require_backgrounds(shelf)
     for number in range(count):
         rng = np.random.default_rng([seed, 7_919, number])
         ground = _Ground.cut(shelf, plan.scene_s, rng)
@@ -298,7 +298,8 @@ def _joined(before: Samples, after: Samples) -> Samples:
     return np.concatenate([before[: len(before) - count], joint, after[count:]])
 
 
-def _require_backgrounds(shelf: Shelf) -> None:
+def require_backgrounds(shelf: Shelf) -> None:
+    """Raise DataError where there is nothing to mix sounds into."""
     if not shelf.backgrounds():
         raise DataError(
             "no background to mix sounds into: add recordings of some minutes labelled room_tone, "

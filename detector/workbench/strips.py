@@ -18,7 +18,7 @@ from detector.learning.sounding import STEP_SAMPLES, rms, sounding
 from detector.workbench.dataset import Recording
 from detector.workbench.labels import meaning
 from detector.workbench.shelf import Shelf
-from detector.workbench.soundscape import episode, mixed
+from detector.workbench.soundscape import episode, mixed, require_backgrounds
 
 _T = TypeVar("_T")
 BACKGROUND = "background"
@@ -58,7 +58,11 @@ class Strip:
 
 
 def strips(shelf: Shelf, sounds: Sequence[str], *, seed: int) -> Iterator[Strip]:
-    """All strips of a pool: every label in backgrounds, and every recording as it is."""
+    """All strips of a pool: every label in backgrounds, and every recording as it is.
+
+    Raises DataError for a pool without backgrounds.
+    """
+    require_backgrounds(shelf)
     grounds = _Grounds(shelf)
     for label, count in _counts(shelf, sounds).items():
         for number in range(count):

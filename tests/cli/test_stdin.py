@@ -99,7 +99,7 @@ def test_a_terminal_signal_ends_it_well_while_it_waits(detector: Commands) -> No
 
 @pytest.mark.model
 def test_the_scene_through_a_pipe(bare: Commands, model_path: Path) -> None:
-    """The real model hears the telephone, the siren and the alarm, each begun and ended."""
+    """The real model hears the cry, the telephone, the siren and the alarm, begun and ended."""
     config = bare.config(f"node: here\nsounds: [{', '.join(SCENE_SOUNDS)}]\n")
     outcome = bare.process(
         "run", "--stdin", "--config", config, "--model", model_path, stdin=s16(alarm_scene())

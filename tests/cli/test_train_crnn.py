@@ -55,6 +55,33 @@ def test_data_that_is_not_there_is_told(bare: Commands) -> None:
     assert "gone is not there" in line
 
 
+def test_a_teacher_that_is_not_there_is_told(bare: Commands) -> None:
+    """By the option that names it."""
+    data = recordings(bare.folder / "data", "siren", "room_tone")
+    line = bare("train", "crnn", data, "--teacher", bare.folder / "gone.tflite").failed(5)
+    assert "gone.tflite: --teacher names no file" in line
+
+
+@pytest.mark.parametrize("option", ["--cache", "--logs"])
+def test_a_folder_that_cannot_be_is_told_before_an_hour_is_spent(
+    bare: Commands, option: str
+) -> None:
+    """A file stands in its way."""
+    data = recordings(bare.folder / "data", "siren", "room_tone")
+    (bare.folder / "file").touch()
+    line = bare("train", "crnn", data, "--no-teacher", option, bare.folder / "file").failed(9)
+    assert "no folder can be made there: File exists" in line
+
+
+def test_rooms_of_one_group_are_too_few(bare: Commands) -> None:
+    """What is learnt from, watched and measured on needs others each."""
+    data = recordings(bare.folder / "data", "siren", "room_tone")
+    for path in (data / "room_tone").iterdir():
+        path.rename(path.with_name(f"home__{path.name}"))
+    line = bare("train", "crnn", data, "--no-teacher").failed(9)
+    assert "backgrounds are of 1 group, at least 3 are needed" in line
+
+
 def test_a_recording_that_cannot_be_read_is_told_before_anything_is_heard(bare: Commands) -> None:
     """By its name."""
     data = recordings(bare.folder / "data", "siren", "room_tone")

@@ -131,9 +131,10 @@ class Commands:
         *arguments: str | Path,
         stdin: bytes = b"",
         environment: Mapping[str, str] | None = None,
+        patience_s: float = PATIENCE_S,
     ) -> Outcome:
         """Run a command in a process of its own."""
-        return ended(self.popen(*arguments, environment=environment), stdin)
+        return ended(self.popen(*arguments, environment=environment), stdin, patience_s)
 
     def shell(self, script: str, *arguments: str | Path) -> Outcome:
         """Run a shell script in which ``detector`` is our command and $1… are arguments."""
@@ -154,10 +155,12 @@ class Commands:
         return path
 
 
-def ended(process: "subprocess.Popen[bytes]", stdin: bytes | None = None) -> Outcome:
+def ended(
+    process: "subprocess.Popen[bytes]", stdin: bytes | None = None, patience_s: float = PATIENCE_S
+) -> Outcome:
     """How a process ends."""
     try:
-        out, err = process.communicate(stdin, PATIENCE_S)
+        out, err = process.communicate(stdin, patience_s)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)

@@ -31,6 +31,7 @@ def test_they_are_those_that_librosa_made(name: str) -> None:
         np.testing.assert_allclose(values, STORED[name][what], rtol=0.0, atol=CLOSE, err_msg=what)
 
 
+@pytest.mark.timeout(600)  # librosa compiles itself when it is first imported
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", CLIPS)
 def test_they_are_those_that_librosa_makes_here(name: str) -> None:

@@ -22,11 +22,11 @@ import soundfile
 from detector.core.errors import ControlError
 from detector.service.control_client import ControlClient
 from tests.alerts.tools import Broker
-from tests.audio.tools import Room
+from tests.anymodel import any_model
+from tests.audio.tools import Room, noise
 from tests.faults.recorder import AT, DISCOVERY, Recorder, tally
 from tests.faults.table import MissedError, Outcome, wait_until
 
-MODEL = Path(os.environ.get("DETECTOR_MODEL", ""))
 RECORDINGS = Path(os.environ.get("DETECTOR_AUDIO", ""))
 ROOM_TONE = "room_tone/precise_comm__bg_noise9.flac"
 SIREN = "siren/giulbia__2-72688-A.flac"
@@ -71,7 +71,7 @@ class House:
     def start_daemon(self) -> None:
         """``detector run``, told nothing but its configuration."""
         environment = self.room.environment | {
-            "DETECTOR_MODEL": str(MODEL),
+            "DETECTOR_MODEL": str(any_model()),
             "XDG_STATE_HOME": str(self.folder / "state"),
         }
         with (self.folder / "detector.log").open("ab") as log:
@@ -271,6 +271,10 @@ def quiet_port() -> int:
 
 
 def _write_tone(path: Path) -> None:
-    samples, rate_hz = soundfile.read(RECORDINGS / ROOM_TONE, dtype="int16", always_2d=True)
-    mono = samples[:, 0]
+    """Of the recordings, or where there are none, noise."""
+    if os.environ.get("DETECTOR_AUDIO"):
+        samples, rate_hz = soundfile.read(RECORDINGS / ROOM_TONE, dtype="int16", always_2d=True)
+        mono = samples[:, 0]
+    else:
+        mono, rate_hz = (32_768 * noise(60.0, amplitude=0.0005)).astype(np.int16), 16_000
     soundfile.write(path, np.tile(mono, TONE_S * rate_hz // len(mono)), rate_hz, "PCM_16")

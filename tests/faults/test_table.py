@@ -79,11 +79,7 @@ def test_the_table_in_the_docs_has_every_row_and_none_that_failed() -> None:
 
 
 @pytest.mark.system
-@pytest.mark.model
-@pytest.mark.recordings
-def test_a_row_runs_and_says_what_came_of_it(
-    tmp_path: Path, model_path: Path, recordings: Path
-) -> None:
+def test_a_row_runs_and_says_what_came_of_it(tmp_path: Path) -> None:
     """The shortest one; all of them take minutes and are run by hand."""
     outcome = FAULTS["discovery-wiped"](tmp_path)
     assert outcome.verdict == "ok"

@@ -1,6 +1,7 @@
 """Fetching over a real HTTP server on this machine, and everything that can go wrong."""
 
 import hashlib
+import os
 import re
 import resource
 import socket
@@ -279,3 +280,19 @@ def test_folder_in_the_way_is_told(server: str, destination: Path) -> None:
     with pytest.raises(ModelError, match=r"yamnet\.tflite: cannot write the model there: Is a dir"):
         get(f"{server}/good", to=destination)
     assert list(destination.parent.iterdir()) == [destination]
+
+
+def test_what_a_killed_process_left_is_removed_and_what_is_at_work_is_not(
+    server: str, tmp_path: Path
+) -> None:
+    """Else a slow line would fill the disk, start by start."""
+    destination = tmp_path / "model.tflite"
+    old, young, other = (
+        tmp_path / name for name in (".model.tflite.old", ".model.tflite.new", ".another.old")
+    )
+    for path in (old, young, other):
+        path.write_bytes(b"half of it")
+    for path in (old, other):
+        os.utime(path, (1e9, 1e9))
+    fetch([f"{server}/good"], destination, sha256=SHA256, size=len(CONTENT))
+    assert sorted(tmp_path.iterdir()) == sorted([young, other, destination])

@@ -9,7 +9,15 @@ import pytest
 
 from detector.core.audio import SAMPLE_RATE_HZ, Block, Gap, GapCause, Samples
 from detector.core.errors import ModelError
-from detector.core.recognition import EMBEDDING, LEVEL, LOGITS, SCORES, STEPS, Observation
+from detector.core.recognition import (
+    EMBEDDING,
+    LEVEL,
+    LOGITS,
+    SCORES,
+    STEPS,
+    Array,
+    Observation,
+)
 from detector.model.stepfile import step_facts
 from detector.model.steps import StepModel, StepRecogniser
 from detector.model.trial import exercise, open_classifier, open_model
@@ -146,6 +154,7 @@ def test_a_hop_that_is_no_multiple_of_a_call_is_refused(
         ({"window_steps": 10}, "not so many calls"),
         ({"hop_seconds": 0.5}, "not so many calls"),
         ({"hop_seconds": "long"}, "no number"),
+        ({"hop_seconds": 1.92}, "the hop is longer than the window"),
         ({"sounds": {"kettle": {"slope": 0.0}}}, "threshold"),
         ({"sounds": 7}, "items"),
     ],
@@ -204,3 +213,71 @@ def test_either_kind_is_opened_after_its_trial(tmp_path: Path, make_model: Any) 
     exercise(steps)
     plain = make_model()
     assert open_model(plain).labels == open_classifier(plain).labels
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e38])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_samples_that_are_no_numbers_do_not_deafen_it(model: StepModel, value: float) -> None:
+    """What it remembers would else be no number for as long as it listens."""
+    samples = tone(6.0, begins_s=3.5, lasts_s=0.9)
+    spoilt = samples.copy()
+    spoilt[8_000] = value
+    recogniser = StepRecogniser(model, hop_seconds=0.48)
+    told = heard(recogniser, spoilt)
+    usual = heard(StepRecogniser(model, hop_seconds=0.48), samples)
+    for one in told:
+        assert all(np.isfinite(of).all() for of in one.outputs.values() if of.ndim)
+    np.testing.assert_allclose(told[-1].outputs[SCORES], usual[-1].outputs[SCORES], atol=1e-3)
+
+
+def test_a_memory_that_is_no_number_is_forgotten(
+    model: StepModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once is said; the next call begins anew."""
+
+    class Faltering(StepModel):
+        calls = 0
+
+        def call(self, rows: Array, state: Array) -> tuple[Array, Array]:
+            """The third gives nonsense."""
+            assert np.isfinite(state).all()
+            told, after = super().call(rows, state)
+            self.calls += 1
+            return told, after * np.nan if self.calls in (3, 5) else after
+
+    model.__class__ = Faltering
+    recogniser = StepRecogniser(model, hop_seconds=0.48)
+    told = heard(recogniser, tone(5.0, begins_s=3.0, lasts_s=1.0))
+    assert all(np.isfinite(one.outputs[SCORES]).all() for one in told)
+    assert max(one.outputs[SCORES][0] for one in told) > 0.5
+    assert recogniser.losses == 2
+    assert caplog.text.count("what is no number") == 1
+
+
+def test_a_model_that_gives_no_numbers_is_not_taken(tmp_path: Path) -> None:
+    """Its trial says so: it would be deaf."""
+    weights = loudness_weights(2)
+    weights[0, 1] = np.nan
+    path = step_file(tmp_path / "steps.tflite", SOUNDS, weights=weights)
+    with pytest.raises(ModelError, match="are no numbers") as error:
+        open_model(path)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_told_of_a_sound_that_has_no_label_is_damage(tmp_path: Path) -> None:
+    """Else the configuration would be blamed for it."""
+    telling = {"slope": 1.0, "offset": 0.0, "threshold": 0.6, "release_threshold": 0.3}
+    path = step_file(tmp_path / "steps.tflite", SOUNDS, sounds={"siren": telling})
+    with pytest.raises(ModelError, match="siren is decided on, which is not among its labels"):
+        StepModel(path)
+
+
+def test_a_document_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """It is not passed off as another kind of model."""
+    path = tmp_path / "steps.tflite"
+    path.write_bytes(step_graph(loudness_weights(2)))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("labels.txt", "kettle\ndoorbell\n")
+        archive.writestr("crnn.json", b"\xff\xfe")
+    with pytest.raises(ModelError, match=r"crnn\.json in it is damaged: it cannot be read"):
+        open_model(path)

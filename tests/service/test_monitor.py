@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -437,3 +437,15 @@ def test_it_is_not_alive_when_audio_arrives_that_makes_no_window(watch: Watch) -
         watch.bench.hear(Block(whole.start_sample, whole.samples[:0], 101.0 + index))
     assert watch.bench.worker.mic_state is MicState.OK
     assert not watch.monitor.is_alive()
+
+
+def test_health_and_status_say_what_is_not_listened_for(watch: Watch) -> None:
+    """And why a model stands in, in one text that a person sees."""
+    assert watch.monitor.health().model_warning is None
+    assert "not listened for" not in watch.monitor.status_line()
+    watch.monitor.unheard = ("cough", "siren")
+    assert watch.monitor.health().model_warning == "not listened for: cough, siren"
+    watch.monitor.model = replace(watch.monitor.model, stands_in="it stands in")
+    warning = "it stands in; not listened for: cough, siren"
+    assert watch.monitor.health().model_warning == warning
+    assert watch.monitor.status_line().endswith(f" | {warning}")

@@ -62,6 +62,14 @@ def test_an_alarm_keeps_its_cadence_and_what_is_unknown_is_not_listened_for() ->
     assert any(line.startswith("cough: NOT listened for") for line in said)
 
 
+def test_what_is_not_listened_for_is_known_as_it_was_configured() -> None:
+    """So that Home Assistant can show it as unavailable; what is disabled is not missed."""
+    config = configured(YAML + "  doorbell: {enabled: false}\n")
+    force = in_force(config, use("dog_bark"))
+    assert dict(force.unheard) == {"cough": config.sounds["cough"]}
+    assert not in_force(config, InUse("b" * 64, 0.48)).unheard
+
+
 def test_any_other_model_changes_nothing() -> None:
     """YAMNet names no sound of ours."""
     config = configured(YAML)

@@ -1,12 +1,12 @@
-"""Soak: hours of real recordings through the whole daemon, as fast as it goes.
+"""Soak: hours of recordings through the whole daemon, as fast as it goes.
 
     python -m tests.soak [--hours 72] [--seed 1] [--every 5] [--markdown]
 
 Feeds ``detector run --stdin``, with all sounds on, a real broker (mosquitto) and a subscriber.
 Samples memory, descriptors, threads, the outbox and its file.  Ends with code 1 unless the memory
 at the end is within 2 MB of that after the first hour, no descriptor or thread was added, no
-window lost, and every message that was decided delivered, once.  Needs DETECTOR_MODEL and
-DETECTOR_AUDIO.
+window lost, and every message that was decided delivered, once.  With the model of DETECTOR_MODEL
+and the recordings of DETECTOR_AUDIO, or else the built-in model and sounds made by code.
 """
 
 import argparse
@@ -16,8 +16,11 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
+from detector.config import ModelConfig
 from detector.config.sounds import shipped_sounds
+from detector.service.standin import load_file
 from tests.alerts.tools import Broker, running
+from tests.anymodel import any_model
 from tests.soak.listener import Listener
 from tests.soak.process import Daemon
 from tests.soak.run import Feeder, Sample, Soak
@@ -55,12 +58,15 @@ def main() -> int:
 
 
 def _soak(folder: Path, arguments: argparse.Namespace, tell: "_Table") -> Soak:
-    recordings = Path(os.environ["DETECTOR_AUDIO"])
-    pieces = house(recordings, hours=arguments.hours, seed=arguments.seed)
+    recordings = os.environ.get("DETECTOR_AUDIO")
+    pieces = house(
+        Path(recordings) if recordings else None, hours=arguments.hours, seed=arguments.seed
+    )
+    spec = load_file(any_model(), ModelConfig()).recogniser.spec
     with running(Broker(folder, BROKER)) as broker, closing(Listener(broker.port)) as listener:
         config = CONFIG.format(port=broker.port, sounds=", ".join(shipped_sounds()))
         with closing(Daemon(folder, config, "--stdin")) as daemon:
-            soak = Soak(daemon, listener, tell)
+            soak = Soak(daemon, listener, spec, tell)
             try:
                 soak.run(Feeder(daemon, pieces, soak.may_go_on), every_s=arguments.every)
             except OSError as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.service.control_client import ControlClient
+from tests.anymodel import any_model
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,11 @@ class Daemon:
         self._log = (folder / "detector.log").open("wb")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "detector", "run", "--config", config, *options],
-            env={**os.environ, "RUNTIME_DIRECTORY": str(folder / "run")},
+            env={
+                **os.environ,
+                "DETECTOR_MODEL": str(any_model()),  # so that none is fetched
+                "RUNTIME_DIRECTORY": str(folder / "run"),
+            },
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=self._log,

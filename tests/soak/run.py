@@ -5,12 +5,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from detector.core.recognition import RecogniserSpec
 from tests.soak.listener import Listener, database_mb, decided
 from tests.soak.process import Daemon, Usage
 from tests.soak.sounds import RATE_HZ, Pcm
 
-WINDOW_SAMPLES = 15_600
-HOP_SAMPLES = 7680
 MOST_GROWTH_MB = 2.0
 SETTLE_S = 60.0
 MOST_WAITING = 20
@@ -64,8 +63,15 @@ class Feeder:
 class Soak:
     """A daemon under way, and what is found wrong with it: ``problems``."""
 
-    def __init__(self, daemon: Daemon, listener: Listener, tell: Callable[[Sample], None]) -> None:
+    def __init__(
+        self,
+        daemon: Daemon,
+        listener: Listener,
+        spec: RecogniserSpec,
+        tell: Callable[[Sample], None],
+    ) -> None:
         self._daemon = daemon
+        self._spec = spec
         self._listener = listener
         self._tell = tell
         self.samples: list[Sample] = []
@@ -82,7 +88,7 @@ class Soak:
         while feeder.thread.is_alive() and self._daemon.process.poll() is None:
             feeder.thread.join(every_s)
             self._sample(feeder.hours)
-        expected = 1 + (feeder.samples - WINDOW_SAMPLES) // HOP_SAMPLES
+        expected = 1 + (feeder.samples - self._spec.context_samples) // self._spec.hop_samples
         classified = self._settled(self._daemon.windows, lambda windows: windows >= expected)
         self._settled(lambda: int(self.may_go_on(0)), bool)
         elapsed_s = time.monotonic() - began_s

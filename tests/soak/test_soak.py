@@ -1,15 +1,15 @@
-"""A short soak: the daemon, a broker, real recordings, and nothing lost."""
+"""A short soak: the daemon, a broker, the sounds of a house, and nothing lost."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.system, pytest.mark.model, pytest.mark.recordings]
 
-
-def test_five_minutes_of_a_house_lose_nothing(model_path: Path, recordings: Path) -> None:
+@pytest.mark.system
+def test_five_minutes_of_a_house_lose_nothing() -> None:
     """Every window is classified, every message delivered once; hours more by hand."""
     command = [sys.executable, "-m", "tests.soak", "--hours", "0.08", "--every", "1"]
     done = subprocess.run(
@@ -21,4 +21,5 @@ def test_five_minutes_of_a_house_lose_nothing(model_path: Path, recordings: Path
         timeout=110,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "598 windows classified; 598 expected" in done.stdout
+    print(done.stdout)
+    assert re.search(r"- (5[0-9]{2}) windows classified; \1 expected", done.stdout)

@@ -1,4 +1,4 @@
-"""A room with a microphone in it, and a broker: both real."""
+"""A room with a microphone in it, and a broker: both real; and sounds to be played there."""
 
 import tempfile
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ import pytest
 
 from tests.alerts.tools import Broker, running
 from tests.audio.tools import Room
+from tests.system.made import Sounds, made_sounds
 
 
 @pytest.fixture
@@ -27,3 +28,9 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     """A real mosquitto."""
     with running(Broker(tmp_path)) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Sounds:
+    """A quiet room, and an alarm."""
+    return made_sounds(tmp_path_factory.mktemp("sounds"))

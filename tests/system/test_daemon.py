@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from detector.service.standin import STANDS_IN
 from tests.alerts.tools import Broker, Watcher, until
 from tests.audio.tools import Room
+from tests.system.made import Sounds
 
-pytestmark = [pytest.mark.system, pytest.mark.model, pytest.mark.recordings]
+pytestmark = pytest.mark.system
 
 CLIPS = {
     "baby_cry": "baby_cry/donateacry__10A40438-09AA-4A21-83B4-8119F03F7A11-1430848060-"
@@ -37,23 +39,35 @@ mqtt:
   host: 127.0.0.1
   port: {port}
 sounds:
-  baby_cry: {{hold_seconds: 2}}
-  dog_bark: {{hold_seconds: 2}}
-  siren: {{hold_seconds: 2}}
-  glass_breaking: {{hold_seconds: 2}}
 """
+YAMNETS = "".join(f"  {sound}: {{hold_seconds: 2}}\n" for sound in CLIPS)
+BEEPS = """
+  baby_cry: {}
+  smoke_alarm: {confirm_seconds: 2.5, possible_seconds: null, hold_seconds: 4}
+  siren: {}
+"""
+"""Of an alarm one group of beeps is enough, so that little is waited for."""
+
+NOWHERE = "http://127.0.0.1:9"
+WITHOUT_YAMNET = {
+    "DETECTOR_MODEL": "",
+    **dict.fromkeys(("http_proxy", "https_proxy"), NOWHERE),
+    **dict.fromkeys(("no_proxy", "NO_PROXY"), ""),
+}
+"""None is named, and none can be fetched: nothing of the real world is reached."""
 
 
 class Detector:
-    """``detector run`` as a process of its own."""
+    """``detector run`` as a process of its own; without a ``model``, none can be had."""
 
-    def __init__(self, room: Room, config: Path, model: Path) -> None:
+    def __init__(self, room: Room, config: Path, model: Path | None) -> None:
         home = Path(room.environment["HOME"])
         self.notifications = home / "notify"
         environment = room.environment | {
-            "DETECTOR_MODEL": str(model),
+            "XDG_CACHE_HOME": str(home / "cache"),
             "XDG_STATE_HOME": str(home / "state"),
         }
+        environment |= WITHOUT_YAMNET if model is None else {"DETECTOR_MODEL": str(model)}
         self._log = (home / "detector.log").open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "detector", "run", "--config", str(config)],
@@ -127,10 +141,12 @@ def room_tone(room: Room, recording: Path) -> Iterator[None]:
 
 
 @contextmanager
-def detector(room: Room, broker: Broker, tmp_path: Path, model: Path) -> Iterator[Detector]:
+def detector(
+    room: Room, broker: Broker, tmp_path: Path, model: Path | None, *, listen_for: str = BEEPS
+) -> Iterator[Detector]:
     """A daemon in that room, telling that broker."""
     config = tmp_path / "detector.yaml"
-    config.write_text(CONFIG.format(port=broker.port))
+    config.write_text(CONFIG.format(port=broker.port) + listen_for)
     made = Detector(room, config, model)
     try:
         yield made
@@ -140,12 +156,18 @@ def detector(room: Room, broker: Broker, tmp_path: Path, model: Path) -> Iterato
 
 @contextmanager
 def listening(
-    room: Room, broker: Broker, tmp_path: Path, model: Path, recordings: Path
+    room: Room,
+    broker: Broker,
+    tmp_path: Path,
+    model: Path | None,
+    tone: Path,
+    *,
+    listen_for: str = BEEPS,
 ) -> Iterator[tuple[Detector, Watcher]]:
     """The same once it hears, in a room that is never digitally silent; and who watches it."""
     with (
-        room_tone(room, recordings / ROOM_TONE),
-        detector(room, broker, tmp_path, model) as daemon,
+        room_tone(room, tone),
+        detector(room, broker, tmp_path, model, listen_for=listen_for) as daemon,
     ):
         watcher = Watcher(broker.port)
         watcher.wait_for("detector/nursery/mic/status", "online")
@@ -174,12 +196,31 @@ def event_types(watcher: Watcher) -> list[str]:
     return [event["event_type"] for event in events if event["kind"] == "sound"]
 
 
+def ends_well(daemon: Detector, watcher: Watcher, broker: Broker) -> None:
+    """SIGTERM leaves ``offline`` and 0."""
+    code, seconds = daemon.stop()
+    print(f"stopped in {seconds:.2f} s")
+    assert code == 0
+    watcher.close()
+    late = Watcher(broker.port)
+    assert late.wait_for("detector/nursery/status").payload == "offline"
+    assert late.wait_for("detector/nursery/mic/status").payload == "offline"
+    late.close()
+    assert "Traceback" not in daemon.log
+
+
+@pytest.mark.model
+@pytest.mark.recordings
 @pytest.mark.timeout(240)
 def test_from_the_sound_to_the_subscriber_and_a_clean_end(
     room: Room, broker: Broker, tmp_path: Path, model_path: Path, recordings: Path
 ) -> None:
     """Four sounds are told as ON, event, OFF; rain is not; SIGTERM leaves `offline` and 0."""
-    with listening(room, broker, tmp_path, model_path, recordings) as (daemon, watcher):
+    tone = recordings / ROOM_TONE
+    with listening(room, broker, tmp_path, model_path, tone, listen_for=YAMNETS) as (
+        daemon,
+        watcher,
+    ):
         for sound, clip in CLIPS.items():
             watcher.forget()
             room.play(recordings / clip)
@@ -195,48 +236,61 @@ def test_from_the_sound_to_the_subscriber_and_a_clean_end(
         time.sleep(2.0)  # whatever the last window brings would be here by now
         assert event_types(watcher) == []
 
-        code, seconds = daemon.stop()
-        print(f"stopped in {seconds:.2f} s")
-        assert code == 0
-        watcher.close()
-        late = Watcher(broker.port)
-        assert late.wait_for("detector/nursery/status").payload == "offline"
-        assert late.wait_for("detector/nursery/mic/status").payload == "offline"
-        late.close()
-        assert "Traceback" not in daemon.log
+        ends_well(daemon, watcher, broker)
+
+
+def test_without_yamnet_an_alarm_is_told_all_the_same(
+    room: Room, broker: Broker, tmp_path: Path, sounds: Sounds
+) -> None:
+    """The built-in model stands in: in the log, in health, in Home Assistant; beeps are told."""
+    with listening(room, broker, tmp_path, None, sounds.quiet) as (daemon, watcher):
+        assert STANDS_IN in daemon.log
+        health = json.loads(watcher.wait_for("detector/nursery/health").payload)
+        assert health["model_warning"] == STANDS_IN
+        assert health["model"].startswith("built-in/")
+        topic = "homeassistant/device/detector_nursery/config"
+        problem = json.loads(watcher.wait_for(topic).payload)["cmps"]["stand_in"]
+        assert (problem["name"], problem["dev_cla"]) == ("Model", "problem")
+        watcher.forget()
+        room.play(sounds.beeps)
+        watcher.wait_for("detector/nursery/sound/smoke_alarm/state", "OFF")
+        until(partial(told, watcher, "smoke_alarm_ended"), "smoke_alarm_ended")
+        assert states(watcher, "smoke_alarm") == ["ON", "OFF"]
+        assert event_types(watcher).count("smoke_alarm") == 1
+        ends_well(daemon, watcher, broker)
 
 
 def test_an_open_sound_is_switched_off_by_a_stop(
-    room: Room, broker: Broker, tmp_path: Path, model_path: Path, recordings: Path
+    room: Room, broker: Broker, tmp_path: Path, any_model: Path, sounds: Sounds
 ) -> None:
     """ON does not outlive the process."""
-    with listening(room, broker, tmp_path, model_path, recordings) as (daemon, watcher):
+    with listening(room, broker, tmp_path, any_model, sounds.quiet) as (daemon, watcher):
         watcher.forget()
-        player = threading.Thread(target=room.play, args=(recordings / CLIPS["siren"],))
+        player = threading.Thread(target=room.play, args=(sounds.beeps,))
         player.start()
-        watcher.wait_for("detector/nursery/sound/siren/state", "ON")
+        watcher.wait_for("detector/nursery/sound/smoke_alarm/state", "ON")
         code, seconds = daemon.stop()
         player.join()
         assert code == 0
         watcher.wait_for("detector/nursery/status", "offline")
-        assert states(watcher, "siren") == ["ON", "OFF"]
+        assert states(watcher, "smoke_alarm") == ["ON", "OFF"]
         ended = json.loads(watcher.wait_for("detector/nursery/event", count=2).payload)
-        assert (ended["event_type"], ended["reason"]) == ("siren_ended", "stopped")
+        assert (ended["event_type"], ended["reason"]) == ("smoke_alarm_ended", "stopped")
         print(f"stopped in {seconds:.2f} s")
         watcher.close()
 
 
 def test_commands_beside_the_running_service(
-    room: Room, broker: Broker, tmp_path: Path, model_path: Path, recordings: Path
+    room: Room, broker: Broker, tmp_path: Path, any_model: Path, sounds: Sounds
 ) -> None:
     """Listen, doctor and test-alert ask the daemon, which alone has the microphone."""
-    with listening(room, broker, tmp_path, model_path, recordings) as (daemon, watcher):
+    with listening(room, broker, tmp_path, any_model, sounds.quiet) as (daemon, watcher):
         assert "baby_cry: ON now" in daemon.ask("test-alert").replace("test alert for ", "")
         watcher.wait_for("detector/nursery/sound/baby_cry/state", "ON")
         assert json.loads(watcher.wait_for("detector/nursery/event").payload)["test"] is True
         heard = daemon.ask("listen", "--seconds", "1", "--json")
         window = json.loads(heard.splitlines()[-1])["snapshot"]
-        assert {one["sound"] for one in window["sounds"]} == set(CLIPS)
+        assert {one["sound"] for one in window["sounds"]} == {"baby_cry", "smoke_alarm", "siren"}
         config = str(tmp_path / "detector.yaml")
         doctor = daemon.ask("doctor", "--config", config)
         print(doctor)
@@ -248,11 +302,11 @@ def test_commands_beside_the_running_service(
 
 
 def test_home_assistant_commands_change_the_daemon_and_survive_a_restart(
-    room: Room, broker: Broker, tmp_path: Path, model_path: Path, recordings: Path
+    room: Room, broker: Broker, tmp_path: Path, any_model: Path
 ) -> None:
     """A threshold and the armed switch, set over MQTT, are echoed, kept, and told as events."""
     watcher = Watcher(broker.port)
-    with detector(room, broker, tmp_path, model_path) as daemon:
+    with detector(room, broker, tmp_path, any_model) as daemon:
         watcher.wait_for("detector/nursery/status", "online")
         watcher.say("detector/nursery/sound/siren/threshold/set", "0.75")
         watcher.wait_for("detector/nursery/sound/siren/threshold/state", "0.75")
@@ -264,7 +318,7 @@ def test_home_assistant_commands_change_the_daemon_and_survive_a_restart(
         until(lambda: "perhaps" in daemon.log, "a warning about the malformed command")
         assert daemon.stop()[0] == 0
     watcher.forget()
-    with detector(room, broker, tmp_path, model_path) as daemon:
+    with detector(room, broker, tmp_path, any_model) as daemon:
         watcher.wait_for("detector/nursery/status", "online")
         assert watcher.wait_for("detector/nursery/armed/state").payload == "OFF"
         assert watcher.wait_for("detector/nursery/sound/siren/threshold/state").payload == "0.75"
@@ -273,11 +327,11 @@ def test_home_assistant_commands_change_the_daemon_and_survive_a_restart(
 
 
 def test_a_reload_takes_new_sounds_and_refuses_a_broken_configuration(
-    room: Room, broker: Broker, tmp_path: Path, model_path: Path, recordings: Path
+    room: Room, broker: Broker, tmp_path: Path, any_model: Path
 ) -> None:
     """SIGHUP with an error changes nothing; a good one adds and withdraws sounds."""
     config = tmp_path / "detector.yaml"
-    with detector(room, broker, tmp_path, model_path) as daemon:
+    with detector(room, broker, tmp_path, any_model) as daemon:
         watcher = Watcher(broker.port)
         watcher.wait_for("detector/nursery/status", "online")
         good = config.read_text()
@@ -297,12 +351,12 @@ def test_a_reload_takes_new_sounds_and_refuses_a_broken_configuration(
 
 
 def test_neither_microphone_nor_broker_is_needed_to_start(
-    room: Room, broker: Broker, tmp_path: Path, model_path: Path, recordings: Path
+    room: Room, broker: Broker, tmp_path: Path, any_model: Path, sounds: Sounds
 ) -> None:
     """Both are told, both are tried again, and both are found when they come."""
     room.close()
     broker.stop()
-    with detector(room, broker, tmp_path, model_path) as daemon:
+    with detector(room, broker, tmp_path, any_model) as daemon:
         until(lambda: "no microphone" in daemon.log, "a word about the microphone")
         until(lambda: "microphone missing" in daemon.log, "the verdict: it is no slow opening")
         until(lambda: f"127.0.0.1:{broker.port}" in daemon.log, "a word about the broker")
@@ -312,7 +366,7 @@ def test_neither_microphone_nor_broker_is_needed_to_start(
         watcher.wait_for("detector/nursery/status", "online")
         assert watcher.wait_for("detector/nursery/mic/status").payload == "offline"
         room.open()
-        with room_tone(room, recordings / ROOM_TONE):
+        with room_tone(room, sounds.quiet):
             until(
                 lambda: any(
                     (seen.topic, seen.payload) == ("detector/nursery/mic/status", "online")

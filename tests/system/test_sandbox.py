@@ -28,22 +28,19 @@ from tests.alerts.tools import Broker, Watcher, running
 from tests.audio.tools import Room
 from tests.service.life import Notifications
 from tests.system import unit
-from tests.system.test_daemon import CLIPS, ROOM_TONE, room_tone
+from tests.system.made import Sounds
+from tests.system.test_daemon import room_tone
 from tests.system.trace import STRACE, Trace, is_possible
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.model,
-    pytest.mark.recordings,
-    pytest.mark.timeout(240),
-]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 JAIL = Path(__file__).with_name("jail.py")
 CONFIG = """
 node: nursery
 audio: {{device: roommic}}
 mqtt: {{host: localhost, port: {port}, username: detector}}
-sounds: {{siren: {{hold_seconds: 2}}}}
+sounds:
+  smoke_alarm: {{confirm_seconds: 2.5, possible_seconds: null, hold_seconds: 4}}
 """
 SOUND_SERVER = r"/run/pulse(/|$)|/home/\.(config|pulse|asoundrc)"
 """In the room's folder: what PulseAudio's library makes; a system service has no such server."""
@@ -150,16 +147,16 @@ def wait_for(watcher: Watcher, topic: str, payload: str | None = None) -> None:
         time.sleep(0.05)
 
 
-def everything_happens(daemon: Jailed, room: Room, broker: Broker, recordings: Path) -> None:
+def everything_happens(daemon: Jailed, room: Room, broker: Broker, sounds: Sounds) -> None:
     """Hearing, telling, commands, clients, a reload; broker and microphone lost and found."""
     watcher = Watcher(broker.port)
     daemon.notifications.wait_for("READY=1")
-    with room_tone(room, recordings / ROOM_TONE):
+    with room_tone(room, sounds.quiet):
         wait_for(watcher, "detector/nursery/mic/status", "online")
-        player = threading.Thread(target=room.play, args=(recordings / CLIPS["siren"],))
+        player = threading.Thread(target=room.play, args=(sounds.beeps,))
         player.start()
-        wait_for(watcher, "detector/nursery/sound/siren/state", "ON")
-        watcher.say("detector/nursery/sound/siren/threshold/set", "0.75")
+        wait_for(watcher, "detector/nursery/sound/smoke_alarm/state", "ON")
+        watcher.say("detector/nursery/sound/smoke_alarm/threshold/set", "0.75")
         watcher.say("detector/nursery/armed/set", "OFF")
         wait_for(watcher, "detector/nursery/armed/state", "OFF")
         control = ControlClient(daemon.folder / "runtime" / "control.sock", timeout_s=20.0)
@@ -177,13 +174,13 @@ def everything_happens(daemon: Jailed, room: Room, broker: Broker, recordings: P
         watcher = Watcher(broker.port)
         wait_for(watcher, "detector/nursery/mic/status", "offline")
     room.open()
-    with room_tone(room, recordings / ROOM_TONE):
+    with room_tone(room, sounds.quiet):
         wait_for(watcher, "detector/nursery/mic/status", "online")
     watcher.close()
 
 
 @pytest.fixture(scope="module")
-def life(model_path: Path, recordings: Path) -> Iterator[Life]:
+def life(any_model: Path, sounds: Sounds) -> Iterator[Life]:
     """One life for all tests of this module."""
     if not (Room.is_possible() and is_possible()):
         pytest.skip("pulseaudio, its tools and strace are needed")
@@ -196,8 +193,8 @@ def life(model_path: Path, recordings: Path) -> Iterator[Life]:
             with running(Broker(folder / "broker")) as broker:
                 (folder / "detector.yaml").write_text(CONFIG.format(port=broker.port))
                 began = time.monotonic()
-                with jailed(room, folder, model_path) as daemon:
-                    everything_happens(daemon, room, broker, recordings)
+                with jailed(room, folder, any_model) as daemon:
+                    everything_happens(daemon, room, broker, sounds)
                     modes = daemon.modes()
                     limits = Path(f"/proc/{daemon.pid()}/status").read_text()
                     code = daemon.stop()

@@ -23,7 +23,7 @@ from detector.service.control_client import ControlClient
 from detector.service.scene import alarm_scene
 from tests.alerts.tools import Broker, Watcher, free_port, running, until
 
-pytestmark = [pytest.mark.system, pytest.mark.model, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 SECRET = "Zq7/hunter2+Kaese%40"
 FORMS = (
@@ -158,7 +158,7 @@ def children(pid: int) -> list[int]:
 
 
 @pytest.fixture
-def stage(model_path: Path) -> Iterator[Stage]:
+def stage(any_model: Path) -> Iterator[Stage]:
     """A broker that knows the password, and a scene to listen to."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -168,7 +168,7 @@ def stage(model_path: Path) -> Iterator[Stage]:
         (folder / "broker" / "passwords").write_text(f"detector:{SECRET}\nwatcher:seen\n")
         subprocess.run(["mosquitto_passwd", "-U", folder / "broker" / "passwords"], check=True)
         broker = Broker(folder / "broker", SETTINGS.format(folder=folder / "broker"))
-        made_stage = Stage(folder, broker, model_path)
+        made_stage = Stage(folder, broker, any_model)
         with running(broker):
             yield made_stage
         for daemon in made_stage.started:

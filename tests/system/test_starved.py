@@ -19,14 +19,10 @@ from detector.service.control_client import ControlClient
 from tests.alerts.tools import Broker, Watcher, until
 from tests.audio.tools import Room
 from tests.service.life import Notifications
-from tests.system.test_daemon import CLIPS, Detector, listening, told
+from tests.system.made import Sounds
+from tests.system.test_daemon import Detector, listening, told
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.model,
-    pytest.mark.recordings,
-    pytest.mark.timeout(180),
-]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
 STOPPED_S = 7.0
 HOGS_PER_CORE = 2
@@ -88,20 +84,20 @@ Listener = tuple[Detector, Watcher]
 
 @pytest.fixture
 def listener(
-    room: Room, broker: Broker, heard: Pings, model_path: Path, recordings: Path
+    room: Room, broker: Broker, heard: Pings, any_model: Path, sounds: Sounds
 ) -> Iterator[Listener]:
     """In a room that is never digitally silent."""
     folder = heard.path.parent
-    with listening(room, broker, folder, model_path, recordings) as (daemon, watcher):
+    with listening(room, broker, folder, any_model, sounds.quiet) as (daemon, watcher):
         yield daemon, watcher
         watcher.close()
 
 
-def hears_a_siren(room: Room, watcher: Watcher, recordings: Path) -> float:
+def hears_an_alarm(room: Room, watcher: Watcher, beeps: Path) -> float:
     """Play one; how long after its beginning it was told, in seconds."""
-    player = threading.Thread(target=room.play, args=(recordings / CLIPS["siren"],))
+    player = threading.Thread(target=room.play, args=(beeps,))
     player.start()
-    until(lambda: told(watcher, "siren"), "the siren")
+    until(lambda: told(watcher, "smoke_alarm"), "the alarm")
     event = next(s for s in watcher.seen if s.topic == "detector/nursery/event")
     took_s = age_s(json.loads(event.payload))
     player.join()
@@ -129,7 +125,7 @@ def hogs(pid: int) -> Iterator[None]:
 
 
 def test_a_daemon_that_was_stopped_goes_on_with_what_is_heard_now(
-    room: Room, recordings: Path, listener: Listener, heard: Pings
+    room: Room, sounds: Sounds, listener: Listener, heard: Pings
 ) -> None:
     """Where it is behind it skips, and counts; nobody is told that it is offline."""
     daemon, watcher = listener
@@ -141,11 +137,11 @@ def test_a_daemon_that_was_stopped_goes_on_with_what_is_heard_now(
     daemon.process.send_signal(signal.SIGCONT)
     heard.next_ping()
     assert was_never_offline(watcher)
-    took_s = hears_a_siren(room, watcher, recordings)
+    took_s = hears_an_alarm(room, watcher, sounds.beeps)
     after, more_kb = health(room), resident_kb(daemon.process.pid) - before_kb
     passed_s, disposed_s = time.monotonic() - began_s, classified_s(room) - from_s
     lost_s = after["gap_seconds"] - before["gap_seconds"]
-    print(f"lost {lost_s:.1f} s, {more_kb} kB more, siren told after {took_s:.1f} s")
+    print(f"lost {lost_s:.1f} s, {more_kb} kB more, alarm told after {took_s:.1f} s")
     assert took_s < STOPPED_S  # it did not have to work off what it had missed
     assert lost_s < STOPPED_S + 3.0
     assert abs(passed_s - disposed_s) < 3.0  # all of it was classified, or counted as lost
@@ -155,19 +151,19 @@ def test_a_daemon_that_was_stopped_goes_on_with_what_is_heard_now(
 
 
 def test_a_daemon_that_shares_its_processors_with_hogs_still_hears(
-    room: Room, recordings: Path, listener: Listener, heard: Pings
+    room: Room, sounds: Sounds, listener: Listener, heard: Pings
 ) -> None:
     """Two busy programs for each core, all of a higher priority: later, but told, and counted."""
     daemon, watcher = listener
     before_kb = resident_kb(daemon.process.pid)
     watcher.forget()
     with hogs(daemon.process.pid):
-        took_s = hears_a_siren(room, watcher, recordings)
+        took_s = hears_an_alarm(room, watcher, sounds.beeps)
         heard.next_ping()
         now = health(room)
     more_kb = resident_kb(daemon.process.pid) - before_kb
     counts = {name: now[name] for name in ("dropped_windows", "gaps", "gap_seconds")}
-    print(f"{counts}, {more_kb} kB more, siren told after {took_s:.1f} s")
+    print(f"{counts}, {more_kb} kB more, alarm told after {took_s:.1f} s")
     assert more_kb < MORE_MEMORY_KB
     assert was_never_offline(watcher)
     assert daemon.stop()[0] == 0

@@ -5,8 +5,10 @@ holds what comes out against what went in.  It is no part of ``script/test``, wh
 install half a gigabyte for it; whoever changes ``workbench/crnnnet.py`` runs it.
 """
 
+import json
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,15 +17,19 @@ import soundfile
 
 from detector.cli import main as detector
 from detector.core.audio import SAMPLE_RATE_HZ, Block
-from detector.core.recognition import STEPS
+from detector.core.recognition import STEPS, Array
 from detector.events.refit import Line
 from detector.model.logmel import LogMel
 from detector.model.stepfile import packed, step_facts
 from detector.model.steps import StepModel, StepRecogniser
+from detector.service.headfile import HeadFile
+from detector.service.ownsounds import OwnSounds
 from detector.workbench.crnn import MOST_BYTES
 from detector.workbench.crnnnet import Diary, Net, Shape, exported
 from detector.workbench.crnnsettling import CALL_STEPS, document_of
 from detector.workbench.settling import Settled
+from tests.learning.tools import BANDS, heard
+from tests.service.soundmaking import own_sound
 
 SMALL = Shape(filters=(4, 6, 8, 8), units=8)
 
@@ -111,9 +117,57 @@ def check_logs_can_be_read(folder: Path) -> None:
     assert (events[1].step, values) == (1, {"loss": 0.5, "watched": 0.25})
 
 
+def check_sounds_of_ones_own_are_one_classifier(folder: Path) -> None:
+    """Through the command line: what the graph says is what their heads say, by label."""
+    sounds = [own_sound("my_bell"), own_sound("my_gong", 9), own_sound("my_horn", 7)]
+    store = OwnSounds(folder / "state/sounds")
+    store.write(sounds)
+    config, out = folder / "detector.yaml", folder / "mine.tflite"
+    config.write_text(f"state_directory: {folder}/state\n")
+    wanted = ["my_gong", "my_bell", "my_horn"]
+    command = ["sounds", "export", *wanted, "--tflite", "--config", str(config)]
+    assert detector([*command, "--out", str(out)]) == 0
+    with zipfile.ZipFile(out) as archive:
+        assert archive.read("labels.txt").decode().split() == wanted
+        told = json.loads(archive.read("sounds.json"))
+    assert told["fitted_for"]["recogniser"] == sounds[0].head.recogniser
+    assert told["sounds"]["my_gong"]["threshold"] == 0.5
+    graph = tflite_reader(out)
+    embeddings = np.random.default_rng(0).uniform(0.0, 3.0, (20, BANDS)).astype(np.float32)
+    of = {one.name: one.head for one in store.read_all()}
+    for embedding in [*embeddings, heard(9, 99).embeddings[0]]:
+        right = [_said(of[name], embedding) for name in wanted]
+        np.testing.assert_allclose(graph(embedding[None]), [right], atol=1e-5)
+    assert int(graph(heard(9, 99).embeddings[:1]).argmax()) == 0
+
+
+def _said(head: HeadFile, embedding: Array) -> float:
+    """By the head in numpy."""
+    sphere = head.trunks[0].sphere
+    assert sphere is not None
+    return head.curve(float(sphere(embedding) @ head.weights) + head.bias)
+
+
+def tflite_reader(path: Path) -> Callable[[Array], Array]:
+    """A graph of one input and one output."""
+    import tensorflow as tf
+
+    interpreter = tf.lite.Interpreter(str(path))
+    interpreter.allocate_tensors()
+    (given,), (told,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def run(inputs: Array) -> Array:
+        interpreter.set_tensor(given["index"], inputs)
+        interpreter.invoke()
+        return np.asarray(interpreter.get_tensor(told["index"]))
+
+    return run
+
+
 CHECKS: tuple[Callable[[Path], None], ...] = (
     check_the_graph_says_what_the_network_says,
     check_logs_can_be_read,
+    check_sounds_of_ones_own_are_one_classifier,
     check_a_model_comes_of_recordings,
 )
 

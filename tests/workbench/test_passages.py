@@ -1,5 +1,6 @@
 """What a network of steps learns from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ from numpy.typing import NDArray
 
 from detector.core.errors import DataError
 from detector.model.logmel import LogMel
-from detector.workbench.crnn import Order, Watcher, train
+from detector.workbench import marked
+from detector.workbench.crnn import Order, Watcher, check_fit, material_key, train
 from detector.workbench.crops import Drawer, Drawing
-from detector.workbench.dataset import Recording, groups_of
+from detector.workbench.dataset import LabelledSound, Recording, groups_of
 from detector.workbench.parts import dealt
 from detector.workbench.passages import (
     UNLABELLED,
@@ -18,9 +20,11 @@ from detector.workbench.passages import (
     as_arrays,
     from_arrays,
     log_mel,
+    marked_passages,
     passage_of,
     truths_of,
 )
+from detector.workbench.shelf import Shelf
 from detector.workbench.strips import Strip
 from tests.workbench.conftest import burst, noise, write
 
@@ -184,3 +188,91 @@ def test_unlabelled_recordings_need_a_teacher(collection: Path) -> None:
     order = Order(data=collection, sounds=("door_knock",))
     with pytest.raises(DataError, match="they need a teacher"):
         train(order, None, Watcher())
+
+
+def test_every_part_has_backgrounds_to_mix_into() -> None:
+    """However chance would deal them; and still no group stands in two parts."""
+    for seed in range(20):
+        parts = dealt(recordings(dog_bark=8, door_knock=8, room_tone=3), SOUNDS, seed=seed)
+        sides = (parts.learn, parts.stop, parts.held_out)
+        assert all(any(one.label == "room_tone" for one in side) for side in sides)
+        assert sum(map(len, sides)) == 38
+        assert len({group for side in sides for group in groups_of(side)}) == 19
+
+
+@pytest.mark.parametrize("groups", [0, 1, 2])
+def test_too_few_backgrounds_are_one_line(groups: int) -> None:
+    """Some to learn from, some to watch and some to measure on."""
+    given = recordings(dog_bark=8, door_knock=8, **({"room_tone": groups} if groups else {}))
+    with pytest.raises(DataError, match=r"backgrounds are of .* at least 3 are needed") as error:
+        dealt(given, SOUNDS, seed=0)
+    assert "\n" not in str(error.value)
+
+
+def recording_of(path: Path, samples: NDArray[np.float32], label: str, group: str) -> Recording:
+    """One in a file."""
+    write(path, samples)
+    return Recording(path, group, label)
+
+
+def test_recordings_of_which_nothing_right_can_be_learnt_are_refused(tmp_path: Path) -> None:
+    """Silent, too short, or under two labels; clipped and faint ones are borne."""
+    good = recording_of(tmp_path / "good.flac", noise(3.0, 1), "dog_bark", "a")
+    faint = recording_of(tmp_path / "faint.wav", noise(3.0, 2) * 1e-3, "dog_bark", "b")
+    check_fit([good, faint], SOUNDS)
+    bad = [
+        recording_of(tmp_path / "hush.flac", np.zeros(32_000, np.float32), "dog_bark", "c"),
+        recording_of(tmp_path / "slip.flac", noise(0.1, 3), "dog_bark", "d"),
+        recording_of(tmp_path / "same.flac", noise(3.0, 1), "door_knock", "a"),
+    ]
+    with pytest.raises(DataError) as error:
+        check_fit([good, faint, *bad], SOUNDS)
+    lines = str(error.value).splitlines()
+    assert len(lines) == 3
+    for name, said in (
+        ("hush.flac", "digital silence"),
+        ("slip.flac", "too short"),
+        ("flac", "of another label"),
+    ):
+        assert any(name in line and said in line for line in lines)
+
+
+def marked_recording(path: Path) -> Recording:
+    """Twelve seconds; a knock from 4 s to 5 s, somebody's laughter from 8 s to 9 s."""
+    write(path, noise(12.0, 5))
+    events = (LabelledSound(4.0, 5.0, "door_knock"), LabelledSound(8.0, 9.0, "laughter"))
+    return Recording(path, "door1", None, events)
+
+
+def test_marks_of_strong_labels_are_the_truth_of_their_steps(tmp_path: Path) -> None:
+    """And what is not marked is not there, but for what a mark may hold."""
+    recording = marked_recording(tmp_path / "marked.flac")
+    told = marked.truths(recording, ("door_knock", "speech"), 150)
+    knock, speech = told.T
+    np.testing.assert_array_equal(np.flatnonzero(knock == 1), np.arange(50, 62))
+    assert set(np.flatnonzero(knock == -1)) == {49, 62, 63}
+    assert not (speech == 1).any()
+    assert (speech[100:112] == -1).all()
+    assert (told[:40] == 0).all()
+
+
+def test_recordings_with_marks_are_learnt_from_piece_by_piece(tmp_path: Path) -> None:
+    """Around each mark, and what is left between them; they were passed over once."""
+    shelf = Shelf([marked_recording(tmp_path / "marked.flac")])
+    made = list(marked_passages(shelf, shelf.recordings[0], SOUNDS, None))
+    assert [one.category for one in made] == ["door_knock", "laughter", "background"] or [
+        one.category for one in made
+    ] == ["door_knock", "laughter"]
+    knock = made[0]
+    assert (knock.truths[:, 0] == 1).sum() in (12, 13)
+    assert len(knock.rows) == 8 * len(knock.truths)
+    assert knock.group == "door1"
+
+
+def test_what_was_kept_of_recordings_is_made_anew_where_a_mark_is_moved(tmp_path: Path) -> None:
+    """The same file with another truth is another lesson."""
+    one = marked_recording(tmp_path / "marked.flac")
+    moved = replace(one, events=(LabelledSound(4.5, 5.5, "door_knock"),))
+    keys = {material_key([of], SOUNDS, None, 0) for of in (one, moved)}
+    assert len(keys) == 2
+    assert material_key([one], SOUNDS, None, 0) in keys
