@@ -19,6 +19,7 @@ MUST_HOLD = {
     "detector/systemd/detector@.service",
     "detector/systemd/detector.sysusers",
 }
+LICENCES = ("LICENSE", "NOTICE", "docs/recordings.md")
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +27,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     """The wheel, built from a copy of the tree, so that nothing is left in the real one."""
     copy = tmp_path_factory.mktemp("tree") / "source"
     copy.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
-        shutil.copy(ROOT / name, copy)
+    (copy / "docs").mkdir()
+    for name in ("pyproject.toml", "README.md", *LICENCES):
+        shutil.copy(ROOT / name, copy / name)
     unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(ROOT / "detector", copy / "detector", ignore=unwanted)
     out = copy.parent / "out"
@@ -51,8 +53,8 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> No
 
 @pytest.mark.system
 def test_the_wheel_holds_licence_and_notice(wheel: zipfile.ZipFile) -> None:
-    """Both stand in the metadata folder, whole."""
-    for name in ("LICENSE", "NOTICE"):
+    """And the authors of the recordings that it points to; in the metadata folder, whole."""
+    for name in LICENCES:
         (held,) = (entry for entry in wheel.namelist() if entry.endswith(f"/licenses/{name}"))
         assert wheel.read(held) == (ROOT / name).read_bytes()
 
