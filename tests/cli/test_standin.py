@@ -1,8 +1,8 @@
 """Without YAMNet, and without a network: the built-in model stands in, and says so."""
 
 import argparse
-import re
 import json
+import re
 import socket
 from pathlib import Path
 
