@@ -87,7 +87,7 @@ def _warm(net: Net) -> None:
 def check_a_model_comes_of_recordings(folder: Path) -> None:
     """Through the command line: a file that says what it is, and logs beside it."""
     data, out, logs = made_recordings(folder / "data"), folder / "made.tflite", folder / "logs"
-    amounts = ["--epochs", "3", "--batches", "25", "--scenes", "3", "--logs", str(logs)]
+    amounts = ["--epochs", "4", "--batches", "60", "--scenes", "3", "--logs", str(logs)]
     sounds = ["--sounds", "siren,door_knock", "--no-teacher"]
     code = detector(["train", "crnn", str(data), "--out", str(out), *sounds, *amounts])
     assert code == 0, code
