@@ -10,16 +10,16 @@ import numpy as np
 from detector.config import SoundConfig
 from detector.config.sounds import shipped_sounds
 from detector.core.recognition import Telling
+from detector.events.refit import Line
 from detector.workbench.cells import head, interval, row
 from detector.workbench.metrics import rate_interval, recall_interval
-from detector.workbench.settling import SNRS_DB
+from detector.workbench.settling import SNRS_DB, Settled
 from detector.workbench.trials import Levels, Outcome, Trial, outcome
 
 
 def score_of(telling: Telling) -> float:
     """The log-odds before the curve that its threshold is."""
-    odds = float(np.log(telling.threshold) - np.log1p(-telling.threshold))
-    return (odds - telling.offset) / telling.slope
+    return Settled(Line(telling.slope, telling.offset), telling.threshold).score
 
 
 def file_table(

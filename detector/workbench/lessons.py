@@ -61,7 +61,7 @@ def truths_of(strip: Strip, held_s: NDArray[np.float64], sounds: Sequence[str]) 
     A window at the edge of a sound, or beside it, is not learnt from.
     """
     sound = meaning(strip.category).sound
-    near = _widened(held_s > 0.0)
+    near = widened(held_s > 0.0)
     enough = held_s >= max(0.01, min(_HEARD_S, _MOST_OF_IT * float(strip.on.sum()) / 100.0))
     truths = np.zeros((len(held_s), len(sounds)), np.int8)
     for place, name in enumerate(sounds):
@@ -84,9 +84,10 @@ def _held_seconds(strip: Strip, count: int, spec: RecogniserSpec) -> NDArray[np.
     return np.asarray(reached[np.minimum(last, most)] - reached[np.minimum(first, most)])
 
 
-def _widened(chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """With the windows before and after."""
+def widened(chosen: NDArray[np.bool_], places: int = 1) -> NDArray[np.bool_]:
+    """With so many before and after each, shape as given."""
     wide = chosen.copy()
-    wide[1:] |= chosen[:-1]
-    wide[:-1] |= chosen[1:]
+    for shift in range(1, places + 1):
+        wide[shift:] |= chosen[:-shift]
+        wide[:-shift] |= chosen[shift:]
     return wide

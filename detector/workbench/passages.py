@@ -17,6 +17,7 @@ from detector.model.logmel import BANDS, ROW_SAMPLES, LogMel
 from detector.workbench import marked
 from detector.workbench.dataset import Recording
 from detector.workbench.labels import meaning
+from detector.workbench.lessons import widened
 from detector.workbench.observe import observe
 from detector.workbench.shelf import Shelf
 from detector.workbench.strips import Strip, strips
@@ -91,7 +92,7 @@ def truths_of(strip: Strip, sounds: Sequence[str], steps: int) -> Truths:
     held = np.zeros(steps * STEP_ROWS, np.bool_)
     held[: len(strip.on)] = strip.on[: len(held)]
     share = held.reshape(steps, STEP_ROWS).mean(axis=1)
-    near = _widened(share > 0.0, _EDGE_STEPS)
+    near = widened(share > 0.0, _EDGE_STEPS)
     sound = meaning(strip.category).sound
     for place, name in enumerate(sounds):
         if name in strip.unsure:
@@ -165,11 +166,3 @@ def from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> list[Passage]:
 def seconds_of(passage: Passage) -> float:
     """Its length."""
     return len(passage.rows) * ROW_SAMPLES / SAMPLE_RATE_HZ
-
-
-def _widened(chosen: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
-    wide = chosen.copy()
-    for shift in range(1, steps + 1):
-        wide[shift:] |= chosen[:-shift]
-        wide[:-shift] |= chosen[shift:]
-    return wide

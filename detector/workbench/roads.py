@@ -17,6 +17,7 @@ from detector.config.sounds import shipped_sounds
 from detector.core.audio import SAMPLE_RATE_HZ, Samples
 from detector.core.recognition import LOGITS, STEP_S, STEPS, Observation, Recogniser
 from detector.events.mfcc import summary
+from detector.events.refit import logit
 from detector.events.steps import first_step
 from detector.service.headfile import HeadFile
 from detector.workbench.lessons import Outputs, outputs_of
@@ -156,8 +157,7 @@ class Cepstral:
         """Log-odds of the label against all others."""
         spec = self.like.spec
         features, spans_s = windowed(samples, spec)
-        shares = np.clip(self.classify(features), 1e-9, 1.0 - 1e-9)
-        odds = np.log(shares) - np.log1p(-shares)
+        odds = logit(self.classify(features), 1e-9)
         places = {sound: self.labels.index(sound) for sound in sorted(self.sounds)}
         return Told(spans_s, {sound: odds[:, place] for sound, place in places.items()})
 

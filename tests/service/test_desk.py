@@ -1,7 +1,6 @@
 """The desk: what people may ask of the running daemon."""
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from detector.core.errors import ControlError
 from detector.core.events import (
     Command,
-    Event,
     EventKind,
     OffsetReason,
     Phase,
@@ -20,36 +18,14 @@ from detector.core.events import (
     Urgency,
 )
 from detector.events.sounds import SoundReading
-from detector.service.desk import SAVE_AGAIN_S, Desk
-from detector.service.overrides import Overrides
-from tests.service.bench import PATIENCE_S, YAML, Bench, NotedOutputs, bark, configured
+from detector.service.desk import SAVE_AGAIN_S
+from tests.service.bench import PATIENCE_S, YAML, Bench, bark, configured
 from tests.service.conftest import MakeBench
+from tests.service.office import OpenDesk
 
 
-@dataclass
-class Office:
-    """A desk over a bench, with its overrides in a folder."""
-
-    bench: Bench
-    folder: Path
-    told: list[Event] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """Open it."""
-        self.outputs = NotedOutputs(self.bench.clock)
-        self.overrides = Overrides(self.folder, "nursery")
-        self.overrides.load()
-        self.desk = Desk(
-            self.bench.config,
-            overrides=self.overrides,
-            worker=self.bench.worker,
-            outputs=self.outputs,
-            clock=self.bench.clock,
-            tell=self.told.extend,
-        )
-        line = self.bench.pipeline(self.bench.config)
-        self.desk.apply_overrides(line)
-        self.bench.wait(self.bench.worker.replace_pipeline(line))
+class Office(OpenDesk):
+    """Where all is asked at the desk itself."""
 
     def carry_out(self, command: Command, by: str = "MQTT") -> str:
         """Do it, on the worker's thread too."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,6 @@ import pytest
 from detector.core.errors import ControlError
 from detector.core.events import (
     Command,
-    Event,
     EventKind,
     Feedback,
     Judgement,
@@ -22,44 +21,20 @@ from detector.core.events import (
 )
 from detector.events.heads import Sphere
 from detector.events.veto import Veto
-from detector.service.desk import Desk
 from detector.service.feedbackfile import FeedbackFile, feedback_folder
-from detector.service.overrides import Overrides
-from detector.service.secondstage import Ask, at_once
-from tests.service.bench import PATIENCE_S, YAML, Bench, NotedOutputs, bark, configured
+from tests.service.bench import PATIENCE_S, YAML, Bench, bark, configured
 from tests.service.conftest import MakeBench
+from tests.service.office import OpenDesk
 
 WRONG = Feedback(Judgement.WRONG, "dog_bark")
 MISSED = Feedback(Judgement.MISSED, "dog_bark")
 
 
 @dataclass
-class House:
-    """A desk over a bench; a bark is a second."""
+class House(OpenDesk):
+    """A bark is a second."""
 
-    bench: Bench
-    folder: Path
-    told: list[Event] = field(default_factory=list)
     heard: int = 0
-    ask: Ask = at_once
-
-    def __post_init__(self) -> None:
-        """Open it."""
-        self.outputs = NotedOutputs(self.bench.clock)
-        self.overrides = Overrides(self.folder, "nursery")
-        self.overrides.load()
-        self.desk = Desk(
-            self.bench.config,
-            overrides=self.overrides,
-            worker=self.bench.worker,
-            outputs=self.outputs,
-            clock=self.bench.clock,
-            tell=self.told.extend,
-            ask=self.ask,
-        )
-        line = self.bench.pipeline(self.bench.config)
-        self.desk.apply_overrides(line)
-        self.bench.wait(self.bench.worker.replace_pipeline(line))
 
     def hear(self, *scores: float) -> None:
         """Barks, and silence enough after each that the next is another event."""
