@@ -26,7 +26,7 @@ CLIPS = {
     "1.0-f-26-hu.flac",
     "dog_bark": "dog_bark/doggydaycare__169143__5demayo__dachshund-play-growling_1.flac",
     "siren": "siren/giulbia__2-72688-A.flac",
-    "glass_breaking": "glass_breaking/giulbia__3-216280-A.flac",
+    "glass_breaking": "glass_breaking/giulbia__3-203373-A.flac",
 }
 NEGATIVE = "rain/esc10__1-17367-A.flac"
 ROOM_TONE = "room_tone/precise_comm__bg_noise9.flac"
