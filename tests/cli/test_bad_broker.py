@@ -136,7 +136,7 @@ def test_the_daemon_says_what_is_wrong_with_the_broker_and_goes_on(
         until(lambda: one.health()["mqtt"]["undelivered"] > 0, "an event that is kept")
         health = one.health()
         assert not health["mqtt"]["connected"]
-        status = one.client.request("status")["status"]
+        status = one.status()["status"]
         assert "mqtt down: broker " in status
         assert said in status
         outcome = one.end()
@@ -194,7 +194,7 @@ def test_a_wrong_command_is_refused_with_a_warning(
     assert "WARNING command refused: " in line
     assert f"detector/here/{topic}: " in line
     assert len(line) < 300
-    assert one.client.request("status")["armed"] is True
+    assert one.status()["armed"] is True
     assert one.end().code == 0
     assert "Traceback" not in one.log
 
@@ -228,6 +228,6 @@ def test_a_retained_command_is_not_obeyed(detector: Commands) -> None:
         watcher.say("detector/here/armed/set", "OFF", retain=True)
         with daemon(detector, config) as one:
             until(lambda: "a retained command is not obeyed" in one.log, "a warning")
-            assert one.client.request("status")["armed"] is True
+            assert one.status()["armed"] is True
             assert one.end().code == 0
         watcher.close()

@@ -74,7 +74,7 @@ def test_a_calibration_of_another_model_is_told_and_the_daemon_listens_on(
         running.hear()
         while not (events := detector("history", "--json").out):
             pass
-        told = running.client.request("status")["evidence"]["knock"]
+        told = running.status()["evidence"]["knock"]
         assert running.log.count(said) == 1
         assert (
             "threshold of knock is now 0.5"

@@ -71,6 +71,7 @@ def test_without_consent_nothing_is_written(yamnet: Commands) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.lengthy
 def test_takes_add_up_and_one_can_be_carried_to_another_machine(yamnet: Commands) -> None:
     """Learnt in two goes; renamed, exported, forgotten, and taken in again."""
     folder = yamnet.folder
@@ -94,6 +95,7 @@ def test_takes_add_up_and_one_can_be_carried_to_another_machine(yamnet: Commands
 
 
 @pytest.mark.model
+@pytest.mark.lengthy
 def test_recordings_that_cannot_be_learnt_from_are_refused_in_one_line(yamnet: Commands) -> None:
     """Nothing is written."""
     folder = yamnet.folder
@@ -115,6 +117,7 @@ def test_recordings_that_cannot_be_learnt_from_are_refused_in_one_line(yamnet: C
 
 
 @pytest.mark.model
+@pytest.mark.lengthy
 def test_an_evening_is_heard_and_counted(yamnet: Commands) -> None:
     """Learnt from in turns: what is told of it is told by what has not heard that part."""
     folder, rng = yamnet.folder, np.random.default_rng(3)
@@ -230,6 +233,7 @@ def test_where_no_take_is_good_it_ends() -> None:
 
 
 @pytest.mark.model
+@pytest.mark.lengthy
 def test_a_copy_of_a_kept_take_is_refused_at_any_level(yamnet: Commands) -> None:
     """As it is among new ones."""
     assert yamnet("learn", "my_bell", *rings(yamnet.folder, 3), "--yes").code == 0
@@ -251,6 +255,23 @@ def test_one_damaged_sound_blocks_neither_list_nor_export(bare: Commands) -> Non
     assert "is not JSON" in bare("sounds", "export", "my_gong", "--out", out).failed(3)
     assert bare("sounds", "forget", "my_gong").code == 0
     assert OwnSounds(state(bare)).names() == ["my_bell"]
+
+
+def test_a_sound_with_too_few_takes_is_listed_and_can_be_forgotten(bare: Commands) -> None:
+    """It was begun by an event; damaged or not."""
+    begun = OwnSounds(state(bare))
+    begun.keep_takes("my_gong", own_sound("my_gong", 9).takes[:1])
+    assert bare("sounds", "list").out == "my_gong: 1 of 3 takes, not listened for yet\n"
+    begun.write([own_sound("my_bell")])
+    assert [line[:12] for line in bare("sounds", "list").out.splitlines()] == [
+        "my_bell: 4 t",
+        "my_gong: 1 o",
+    ]
+    (state(bare) / "my_gong.takes.json").write_text("junk")
+    damaged = bare("sounds", "list").out.splitlines()[-1]
+    assert damaged.startswith("my_gong: its takes are damaged, begin again or forget it: ")
+    assert bare("sounds", "forget", "my_gong").code == 0
+    assert begun.begun() == []
 
 
 def test_a_sound_that_the_configuration_names_is_not_taken_from_under_it(bare: Commands) -> None:
@@ -336,6 +357,7 @@ def test_what_the_configuration_tells_otherwise_is_not_learnt(bare: Commands) ->
 
 
 @pytest.mark.model
+@pytest.mark.lengthy
 def test_a_sound_that_is_switched_off_is_learnt_and_that_is_told(yamnet: Commands) -> None:
     """Its settings in the configuration are no hindrance."""
     path = yamnet.folder / "mine.yaml"

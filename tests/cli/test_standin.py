@@ -31,6 +31,7 @@ def test_the_demo_finds_its_cry_and_its_alarm(bare: Commands) -> None:
     assert "smoke_alarm: told by the times of the beeps alone" in outcome.err
 
 
+@pytest.mark.lengthy
 def test_the_demo_does_not_wait_for_hosts_that_never_answer(bare: Commands) -> None:
     """Their connection is taken, and then nothing is said: as behind many a firewall."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -197,10 +197,14 @@ class Daemon:
             assert time.monotonic() < deadline, self.log
             time.sleep(0.05)
 
+    def status(self) -> dict[str, Any]:
+        """What it says of itself, once it answers: the broker may be told before it does."""
+        self.wait()
+        return self.client.request("status")
+
     def health(self) -> dict[str, Any]:
         """Its health, once it answers."""
-        self.wait()
-        health: dict[str, Any] = self.client.request("status")["health"]
+        health: dict[str, Any] = self.status()["health"]
         return health
 
     def hear(self) -> None:

@@ -42,7 +42,7 @@ def played(samples: Samples, tone: Samples, place: int) -> Samples:
     return np.clip(room, -1.0, 1.0)
 
 
-def told(samples: Samples, recogniser: WindowRecogniser) -> list[tuple[str, Phase]]:
+def told(samples: Samples, recogniser: WindowRecogniser) -> list[tuple[str | None, Phase]]:
     """What the daemon of those tests makes of it."""
     config, clock = parse_config(CONFIG.format(port=1883) + YAMNETS, "test"), SystemClock()
     pipeline = build_pipeline(config, [recogniser.fresh()], clock=clock)

@@ -42,6 +42,7 @@ def measured(model_path: Path, recordings: Path) -> Evaluation:
 
 
 @pytest.mark.model
+@pytest.mark.lengthy
 @pytest.mark.recordings
 def test_every_system_is_measured_on_the_same_audio(measured: Evaluation) -> None:
     """Events and hours are those of all."""
@@ -54,6 +55,7 @@ def test_every_system_is_measured_on_the_same_audio(measured: Evaluation) -> Non
 
 
 @pytest.mark.model
+@pytest.mark.lengthy
 @pytest.mark.recordings
 def test_clear_sounds_in_quiet_rooms_are_found(measured: Evaluation) -> None:
     """Not all: but more than others find as they are shipped."""
@@ -65,6 +67,7 @@ def test_clear_sounds_in_quiet_rooms_are_found(measured: Evaluation) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.lengthy
 @pytest.mark.recordings
 def test_the_tables_tell_what_they_rest_on(measured: Evaluation) -> None:
     """Thin evidence is marked, and a zero is explained."""
@@ -76,6 +79,7 @@ def test_the_tables_tell_what_they_rest_on(measured: Evaluation) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.lengthy
 @pytest.mark.recordings
 def test_ours_is_compared_at_no_more_false_alarms_than_each_other(measured: Evaluation) -> None:
     """For every sound and system."""
