@@ -159,7 +159,10 @@ def show(arguments: argparse.Namespace) -> int:
     names = store.names()
     for name in names:
         print(_told(store, name))
-    if not names:
+    begun = store.begun()
+    for name in begun:
+        print(_told_of_begun(store, name))
+    if not (names or begun):
         print("no sound of your own was learnt here; detector learn NAME")
     return 0
 
@@ -176,6 +179,17 @@ def _told(store: "OwnSounds", name: str) -> str:
         f"{figures['false_alarms']} false alarms in {figures['hours']} h; learnt on "
         f"{sound.head.day}"
     )
+
+
+def _told_of_begun(store: "OwnSounds", name: str) -> str:
+    """One that has too few takes yet, in one line."""
+    from detector.learning.takes import FEWEST
+
+    try:
+        count = len(store.takes(name))
+    except (ConfigError, DataError) as error:
+        return f"{name}: its takes are damaged, begin again or forget it: {error}"
+    return f"{name}: {count} of {FEWEST} takes, not listened for yet"
 
 
 def _check_unnamed(config: "Config", name: str, what: str) -> None:

@@ -89,7 +89,7 @@ def is_own(config: Config, name: str) -> bool:
 def find_own(folder: Path) -> Own:
     """The sounds of a folder; what cannot be used is logged."""
     try:
-        names, begun = own_names(folder), _begun(folder)
+        names, begun = own_names(folder), begun_names(folder)
     except OSError as error:
         _log.warning(
             "%s cannot be listed: %s; sounds of your own in it are not listened for",
@@ -111,7 +111,8 @@ def own_names(folder: Path) -> list[str]:
     return sorted(one.removesuffix(".json") for one in heads)
 
 
-def _begun(folder: Path) -> frozenset[str]:
+def begun_names(folder: Path) -> frozenset[str]:
+    """Of which sounds there are takes, learnt or not; raises OSError as ``own_names`` does."""
     takes = (one for one in _files(folder) if one.endswith(TAKES_SUFFIX))
     return frozenset(one.removesuffix(TAKES_SUFFIX) for one in takes)
 

@@ -17,7 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from detector.config.own import TAKES_SUFFIX, Unusable, digest_of, learnt_sound, own_names
+from detector.config.own import (
+    TAKES_SUFFIX,
+    Unusable,
+    begun_names,
+    digest_of,
+    learnt_sound,
+    own_names,
+)
 from detector.config.setting import NAME_PATTERN, SHA256_MEANS, SHA256_PATTERN
 from detector.core.errors import ConfigError, DataError
 from detector.core.recognition import EMBEDDING, Array, RecogniserSpec
@@ -95,8 +102,16 @@ class OwnSounds:
 
     def names(self) -> list[str]:
         """Those that are there, damaged or not."""
+        return self._listed()[0]
+
+    def begun(self) -> list[str]:
+        """Those of which takes are kept, but too few yet: nothing is listened for."""
+        learnt, begun = self._listed()
+        return sorted(begun - set(learnt))
+
+    def _listed(self) -> tuple[list[str], frozenset[str]]:
         try:
-            return own_names(self.folder)
+            return own_names(self.folder), begun_names(self.folder)
         except PermissionError:
             raise DataError(
                 f"{self.folder} cannot be listed: it is the service's; say it again with sudo"
