@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from detector.core.events import Phase
 MOST = 5000
 """Entries that one question may bring."""
 _BUSY_S = 5.0
+_turn = threading.Lock()
+"""One reader at a time: of one that closes a file that another connection of the process is in,
+SQLite keeps the descriptor until the next one opens it, so that a crowd would leave one each."""
 
 _ENDING = ("offset", "duration_s", "peak_probability", "reason")
 """What an end adds to the beginning."""
@@ -54,14 +58,17 @@ def read_history(path: Path, question: Question) -> list[Payload]:
     try:
         if not path.exists():
             return []
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)
-        ) as db:
-            db.text_factory = lenient_text
-            rows = db.execute(*_select(question)).fetchall()
+        with _turn:
+            rows = _rows(f"{path.absolute().as_uri()}?mode=ro", question)
     except (sqlite3.Error, OSError) as error:
         raise DetectorError(f"{path}: the history cannot be read: {error}") from error
     return _entries(rows)
+
+
+def _rows(uri: str, question: Question) -> list[tuple[str, str, str | None, str | None]]:
+    with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_S)) as db:
+        db.text_factory = lenient_text
+        return db.execute(*_select(question)).fetchall()
 
 
 def _select(question: Question) -> tuple[str, list[Any]]:

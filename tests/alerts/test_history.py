@@ -1,6 +1,8 @@
 """What was decided, read back."""
 
+import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -130,6 +132,22 @@ def test_it_can_be_read_while_a_detector_writes(path: Path) -> None:
     store.add([(offset(), NOW)], ("MQTT",))
     assert read_history(path, Question())[0]["offset"] is not None
     store.close()
+
+
+def test_a_crowd_of_readers_beside_a_detector_leaves_no_files_open(path: Path) -> None:
+    """But one at most: SQLite keeps that until the next reader comes."""
+    store = EventStore(path)
+    store.add([(onset(), NOW)], ("MQTT",))
+    before = times_open(path)
+    with ThreadPoolExecutor(8) as crowd:
+        assert list(crowd.map(lambda _: ids(path), range(200))) == [["nursery-1"]] * 200
+    assert times_open(path) <= before + 1
+    store.close()
+
+
+def times_open(path: Path) -> int:
+    """How many descriptors of this process are of that file."""
+    return [os.path.realpath(one) for one in Path("/proc/self/fd").iterdir()].count(str(path))
 
 
 def test_where_there_is_no_file_there_is_no_event(path: Path) -> None:
