@@ -17,7 +17,7 @@ from detector.service.offline import run_to_end
 from detector.workbench.sounding import read_samples
 from tests.system.test_daemon import CLIPS, CONFIG, NEGATIVE, ROOM_TONE, YAMNETS
 
-pytestmark = [pytest.mark.model, pytest.mark.recordings]
+pytestmark = [pytest.mark.model, pytest.mark.recordings, pytest.mark.lengthy]
 
 HOP_S = 0.48
 PLACES = 16
