@@ -38,13 +38,42 @@ def test_a_model_of_ones_own_is_tried_and_taken(make_model: MakeModel) -> None:
 
 
 def test_a_model_that_kills_the_interpreter_is_one_clear_line(tmp_path: Path) -> None:
-    """And this process lives."""
+    """And this process lives; now and then the interpreter notices in time, and says so itself."""
     path = deadly(tmp_path / "deadly.tflite")
     with pytest.raises(ModelError) as caught:
         open_classifier(path)
-    assert str(caught.value) == (
-        f"{path}: not to be used, it is damaged or too large: it crashed the interpreter (SIGSEGV)"
+    told = str(caught.value)
+    assert told.startswith(f"{path}: ")
+    assert told.endswith(
+        (
+            "not to be used, it is damaged or too large: it crashed the interpreter (SIGSEGV)",
+            "Tensor at index 1 was optional but was expected",
+        )
     )
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("kill -SEGV $$", "it is damaged or too large: it crashed the interpreter (SIGSEGV)"),
+        ("kill -KILL $$", "it is damaged or too large: it crashed the interpreter (SIGKILL)"),
+        ("exit 3", "the interpreter ended its trial with code 3"),
+    ],
+)
+def test_a_trial_that_ends_without_a_word_is_told_by_its_end(
+    make_model: MakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, told: str
+) -> None:
+    """A signal, or a code."""
+    dying = tmp_path / "python"
+    dying.write_text(f"#!/bin/sh\n{end}\n")
+    dying.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(dying))
+    file = read_model_file(make_model())
+    with pytest.raises(ModelError) as caught:
+        try_model(file)
+    assert str(caught.value).startswith(f"{file.path}: not to be used")
+    assert str(caught.value).endswith(told)
 
 
 def test_a_trial_that_takes_too_long_is_ended(make_model: MakeModel) -> None:
