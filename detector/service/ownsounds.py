@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,16 +102,15 @@ class OwnSounds:
 
     def names(self) -> list[str]:
         """Those that are there, damaged or not."""
-        return self._listed()[0]
+        return self._listed(own_names)
 
     def begun(self) -> list[str]:
         """Those of which takes are kept, but too few yet: nothing is listened for."""
-        learnt, begun = self._listed()
-        return sorted(begun - set(learnt))
+        return sorted(set(self._listed(begun_names)) - set(self.names()))
 
-    def _listed(self) -> tuple[list[str], frozenset[str]]:
+    def _listed(self, names: Callable[[Path], Iterable[str]]) -> list[str]:
         try:
-            return own_names(self.folder), begun_names(self.folder)
+            return list(names(self.folder))
         except PermissionError:
             raise DataError(
                 f"{self.folder} cannot be listed: it is the service's; say it again with sudo"

@@ -7,16 +7,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from detector.audio.array import ArraySource
-from detector.config.loader import parse_config
 from detector.core.audio import Samples
 from detector.core.events import Event, Phase
 from detector.model.interpreter import Classifier
 from detector.model.recogniser import WindowRecogniser
-from detector.service.build import build_pipeline
-from detector.service.clock import SystemClock
-from detector.service.offline import run_to_end
 from tests.alarms import Alarm, alarm, in_a_room, square
+from tests.heard import events_of
 
 LEAD_S = 3.0
 BEEPING = ("bicycle_bell", "church_bells", "metronome", "modem_dial", "phone_ring", "school_bell")
@@ -31,12 +27,8 @@ def recogniser(model_path: Path) -> WindowRecogniser:
 
 def heard(samples: Samples, recogniser: WindowRecogniser) -> list[Event]:
     """What both alarms make of it."""
-    config = parse_config("sounds: [smoke_alarm, co_alarm]", "test")
-    clock = SystemClock()
-    pipeline = build_pipeline(config, [recogniser.fresh()], clock=clock)
-    source = ArraySource(samples, realtime=False, clock=clock)
-    told = run_to_end(source, pipeline, recogniser.spec)
-    return [event for _, events in told for event in events if event.phase is not Phase.OFFSET]
+    told = events_of(samples, "sounds: [smoke_alarm, co_alarm]", recogniser)
+    return [event for event in told if event.phase is not Phase.OFFSET]
 
 
 @pytest.mark.model

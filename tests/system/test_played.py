@@ -5,16 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detector.audio.array import ArraySource
-from detector.config.loader import parse_config
 from detector.core.audio import SAMPLE_RATE_HZ, Samples
 from detector.core.events import Phase
 from detector.model.interpreter import Classifier
 from detector.model.recogniser import WindowRecogniser
-from detector.service.build import build_pipeline
-from detector.service.clock import SystemClock
-from detector.service.offline import run_to_end
 from detector.workbench.sounding import read_samples
+from tests.heard import events_of
 from tests.system.test_daemon import CLIPS, CONFIG, NEGATIVE, ROOM_TONE, YAMNETS
 
 pytestmark = [pytest.mark.model, pytest.mark.recordings, pytest.mark.lengthy]
@@ -44,11 +40,8 @@ def played(samples: Samples, tone: Samples, place: int) -> Samples:
 
 def told(samples: Samples, recogniser: WindowRecogniser) -> list[tuple[str | None, Phase]]:
     """What the daemon of those tests makes of it."""
-    config, clock = parse_config(CONFIG.format(port=1883) + YAMNETS, "test"), SystemClock()
-    pipeline = build_pipeline(config, [recogniser.fresh()], clock=clock)
-    source = ArraySource(samples, realtime=False, clock=clock)
-    parts = run_to_end(source, pipeline, recogniser.spec)
-    return [(event.sound, event.phase) for _, events in parts for event in events]
+    events = events_of(samples, CONFIG.format(port=1883) + YAMNETS, recogniser)
+    return [(event.sound, event.phase) for event in events]
 
 
 @pytest.mark.parametrize("sound", CLIPS)
